@@ -2,7 +2,7 @@
 
 Owns the reading and the sections that several services share; a service composes them in its `config.py`:
 
-    class Config(ListenSettings, AuthSettings, TelemetrySettings):
+    class Config(ServiceSettings):
         database_url: SecretStr
 
     config = load(Config)
@@ -25,6 +25,7 @@ __all__ = [
     "ConfigError",
     "LimitSettings",
     "ListenSettings",
+    "ServiceSettings",
     "Settings",
     "TelemetrySettings",
     "load",
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
+        populate_by_name=True,
         hide_input_in_errors=True,
         validate_default=True,
     )
@@ -70,6 +72,10 @@ class ListenSettings(Settings):
     """`host:port` (port 0: any free one) or `unix:/path`. Loopback unless told otherwise."""
     shutdown_grace: float = Field(default=30.0, gt=0, le=600)
     """Seconds that calls may take to end after SIGTERM, before they are cut. Below systemd's TimeoutStopSec."""
+    notify_socket: str | None = Field(default=None, validation_alias="NOTIFY_SOCKET")
+    """Set by systemd: where a service says that it is ready, alive, stopping."""
+    watchdog_usec: int | None = Field(default=None, gt=0, validation_alias="WATCHDOG_USEC")
+    """Set by systemd: how often, in microseconds, it must hear that the service is alive."""
 
 
 class AuthSettings(Settings):
@@ -109,6 +115,10 @@ class LimitSettings(Settings):
     """Streams that a tenant may hold open at once."""
     limit_concurrent_calls: int = Field(default=1000, gt=0)
     """Calls and streams that the process serves at once, for all tenants together."""
+
+
+class ServiceSettings(ListenSettings, AuthSettings, TelemetrySettings, LimitSettings):
+    """What every service of the mesh needs; its `config.py` adds its own fields."""
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meshkit.errors import PermissionDenied
 
@@ -46,6 +46,10 @@ class CallContext:
     def remaining(self) -> float | None:
         """Return the seconds left until the deadline, never below zero; None without a deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def detached(self) -> "CallContext":
+        """Return the same caller without a deadline: for work that outlives the call (`with use(call.detached())`)."""
+        return replace(self, deadline=None)
 
     def require_scope(self, scope: str) -> None:
         """Raise PermissionDenied unless the caller holds the scope."""

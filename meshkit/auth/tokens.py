@@ -1,0 +1,93 @@
+"""Signed tokens (JWT): whether one is genuine, for us, and alive; and whom it names.
+
+Owns the verification. Algorithms are pinned; keys come from our own source and never from the token (`jwk`, `jku`,
+`x5u`, `x5c` are refused, and so is any critical extension). Every failure looks the same from outside.
+
+Claims: `sub`, `tenant`, `scope` (separated by spaces), `act.sub` (the service that acts for the subject), `iss`, `aud`,
+`exp`, `iat`.
+"""
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from meshkit.auth.keys import KeySource, KeysUnavailableError
+from meshkit.context import CallContext
+from meshkit.errors import Unauthenticated
+
+__all__ = ["ALGORITHMS", "MAX_TOKEN_BYTES", "TokenVerifier", "refusal"]
+
+ALGORITHMS = ("ES256", "Ed25519")
+"""The signatures that are accepted: asymmetric only, so that no verifier can make tokens."""
+
+MAX_TOKEN_BYTES = 4096
+"""Longer ones are refused unread; with trace context and the rest, headers stay within 8 KiB."""
+
+LEEWAY_SECONDS = 30
+_HEADERS = frozenset({"alg", "kid", "typ"})
+
+
+def refusal() -> Unauthenticated:
+    """Return the one answer to credentials that prove nobody: it never says why."""
+    return Unauthenticated("the credentials are missing, expired, malformed or not for this service")
+
+
+class TokenVerifier:
+    """Verifies tokens of one issuer for one audience."""
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._claims = jwt.JWTClaimsRegistry(
+            now=lambda: int(clock()),
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": audience},
+            sub={"essential": True},
+            tenant={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+        )
+
+    async def verify(self, token: str) -> CallContext:
+        """Return the caller that the token proves. Raises Unauthenticated, always with the same text."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise refusal()
+        try:
+            keys = await self._keys.keys(_key_id(token))
+            claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
+            self._claims.validate(claims)
+            return _caller(claims)
+        except (JoseError, KeysUnavailableError, LookupError, ValueError, TypeError) as error:
+            raise refusal() from error
+
+
+def _key_id(token: str) -> str:
+    """Return the id of the key that the token names, having refused every header that we do not use."""
+    try:
+        part = token.partition(".")[0]
+        header = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError("no header") from error
+    if not isinstance(header, dict) or not header.keys() <= _HEADERS or header.get("alg") not in ALGORITHMS:
+        raise ValueError("header")
+    if not isinstance(header.get("kid"), str):
+        raise TypeError("kid")
+    return str(header["kid"])
+
+
+def _caller(claims: dict[str, Any]) -> CallContext:
+    actor = None
+    if "act" in claims:
+        actor = claims["act"]["sub"]
+        if not isinstance(actor, str) or not actor:
+            raise TypeError("act")
+    subject, tenant, scope = claims["sub"], claims["tenant"], claims.get("scope", "")
+    if not all(isinstance(text, str) for text in (subject, tenant, scope)) or not subject or not tenant:
+        raise TypeError("claims")
+    return CallContext(tenant=tenant, subject=subject, scopes=frozenset(scope.split()), actor=actor)

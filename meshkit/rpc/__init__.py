@@ -1,0 +1,1 @@
+"""gRPC as the mesh uses it: server, channel, interceptors, status table and stream helpers; no service's messages."""
