@@ -32,8 +32,13 @@ async def start_envoy(
 ) -> Child:
     """Start Envoy and return once its listener `listens_on` (host, port) accepts connections.
 
-    `concurrency` is the number of worker threads. Raises Unavailable with the end of its log if it fails.
+    `concurrency` is the number of worker threads. Raises FailedPrecondition if something listens there already,
+    Unavailable with the end of its log if it fails.
     """
+    if await _accepts(*listens_on):  # also another Envoy, with which it would silently share the port
+        raise FailedPrecondition(
+            f"{listens_on[0]}:{listens_on[1]} is in use by another program: free it, or choose another"
+        )
     argv = [*_command(configuration, program), "--use-dynamic-base-id", "--concurrency", str(concurrency)]
     child = spawn(argv, env={}, cwd=configuration.parent, log=log)
     await until_ready(child, "Envoy", lambda: _accepts(*listens_on))

@@ -85,8 +85,9 @@ async def start_postgres(state: Path, *, programs: Path | None = None, patience:
         child,
         port,
         placement.data,
-        url=f"postgresql://mesh:{password}@127.0.0.1:{port}/mesh",
-        admin_url=f"postgresql://postgres:{admin_password}@127.0.0.1:{port}/postgres",
+        # No TLS on loopback, and saying so keeps clients from looking for certificates in the user's home.
+        url=f"postgresql://mesh:{password}@127.0.0.1:{port}/mesh?sslmode=disable",
+        admin_url=f"postgresql://postgres:{admin_password}@127.0.0.1:{port}/postgres?sslmode=disable",
     )
 
     async def answers() -> bool:
@@ -101,7 +102,7 @@ async def _set_up(admin_url: str, password: str) -> bool:
     try:
         # A statement that fails is not logged with its text, which holds the password.
         server = await asyncpg.connect(admin_url, server_settings={"log_min_error_statement": "panic"}, timeout=10)
-    except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+    except (ConnectionError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
         return False
     except asyncpg.InvalidPasswordError:
         message = "the password in postgres/admin.password below the state directory does not open its database"
