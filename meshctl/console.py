@@ -7,11 +7,13 @@ allowed, 5 not reachable, 130 interrupted.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
 from rich.console import Console
 
 from meshkit.errors import MeshError
 
-__all__ = ["err", "exit_code", "explain", "out", "progress", "tell"]
+__all__ = ["err", "exit_code", "explain", "out", "print_message", "progress", "tell"]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -29,6 +31,11 @@ _EXIT_CODES = {
 def tell(text: str) -> None:
     """Say one line about what is being done."""
     err.print(f"[dim]mesh:[/dim] {text}")
+
+
+def print_message(message: Message) -> None:
+    """Print a message as one line of JSON, in the names of the JSON door."""
+    out.print(MessageToJson(message, indent=None), markup=False)
 
 
 @contextmanager
