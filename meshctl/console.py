@@ -4,6 +4,7 @@ Owns the two consoles and the words of an error. Exit codes: 0 done, 1 failed, 2
 allowed, 5 not reachable, 130 interrupted.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from meshkit.errors import MeshError
 
-__all__ = ["err", "exit_code", "explain", "out", "print_message", "progress", "tell"]
+__all__ = ["err", "exit_code", "explain", "out", "print_json", "print_message", "progress", "tell"]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -36,6 +37,11 @@ def tell(text: str) -> None:
 def print_message(message: Message) -> None:
     """Print a message as one line of JSON, in the names of the JSON door."""
     out.print(MessageToJson(message, indent=None), markup=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    out.print(json.dumps(value, indent=2), markup=False)
 
 
 @contextmanager

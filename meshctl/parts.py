@@ -6,23 +6,32 @@ Owns the restart rule. Knows no program: it is given a coroutine that starts one
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from meshctl.console import err, tell
 from meshctl.embedded.process import Child
 from meshkit.errors import MeshError
 
-__all__ = ["Part"]
+__all__ = ["Part", "Started"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _STEADY_SECONDS = 60.0  # a part that ran this long has earned a quick restart again
 
 
-class Part:
-    """A program under watch. `address` is where it listens, for people."""
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program that is ready, and where it listens: `host:port`."""
 
-    def __init__(self, name: str, address: str, start: Callable[[], Awaitable[Child]]) -> None:
+    child: Child
+    address: str
+
+
+class Part:
+    """A program under watch."""
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Started]]) -> None:
         self.name = name
-        self.address = address
+        self.address = ""
         self.starts = 0
         self._start = start
         self._child: Child | None = None
@@ -35,9 +44,8 @@ class Part:
 
     async def start(self, changed: Callable[[], None]) -> None:
         """Start the program and return once it is ready; `changed` is called at every restart. Raises MeshError."""
-        self._child = await self._start()
-        self.starts = 1
-        self._watch = asyncio.create_task(self._keep(self._child, changed), name=f"watch {self.name}")
+        child = await self._begin()
+        self._watch = asyncio.create_task(self._keep(child, changed), name=f"watch {self.name}")
 
     async def stop(self, timeout: float = 45.0) -> None:  # noqa: ASYNC109 - see Child.stop
         """Stop watching, then stop the program."""
@@ -57,9 +65,14 @@ class Part:
             await asyncio.sleep(pause)
             pause, started = min(2 * pause, _LONGEST_PAUSE), time.monotonic()
             try:
-                child = self._child = await self._start()
+                child = await self._begin()
             except MeshError as error:
                 err.print(f"mesh: {error.message}", markup=False)
                 continue
-            self.starts += 1
             changed()
+
+    async def _begin(self) -> Child:
+        started = await self._start()
+        self._child, self.address = started.child, started.address
+        self.starts += 1
+        return started.child

@@ -49,6 +49,7 @@ class State:
         self.root = root.resolve()
         self.logs = self.root / "logs"
         self.cache = self.root / "cache"
+        self.ports = self.root / "ports"
         self.user_keys = self.root / "keys" / "users"
         self.internal_keys = self.root / "keys" / "internal"
         self.api_keys = self.root / "keys" / "api-keys.json"
@@ -57,7 +58,7 @@ class State:
 
     def create(self) -> None:
         """Make the directories."""
-        for directory in (self.root, self.logs, self.cache, self.user_keys, self.internal_keys):
+        for directory in (self.root, self.logs, self.cache, self.ports, self.user_keys, self.internal_keys):
             directory.mkdir(parents=True, exist_ok=True)
         # Postgres runs under an account of its own and passes through; whatever is secret below has its own mode.
         self.root.chmod(0o711)

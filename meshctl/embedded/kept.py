@@ -9,7 +9,7 @@ import secrets
 import socket
 from pathlib import Path
 
-__all__ = ["kept_password", "kept_port", "write_private"]
+__all__ = ["kept_password", "kept_port", "port_is_free", "write_private"]
 
 
 def kept_port(file: Path) -> int:
@@ -23,6 +23,15 @@ def kept_port(file: Path) -> int:
     port = _bindable(0)
     write_private(file, f"{port}\n")
     return port
+
+
+def port_is_free(port: int) -> bool:
+    """Tell whether a server could listen on the loopback port now."""
+    try:
+        _bindable(port)
+    except OSError:
+        return False
+    return True
 
 
 def kept_password(file: Path) -> str:

@@ -1,0 +1,145 @@
+"""What a mesh on one machine is made of, and what each part is told of the others.
+
+    postgres · valkey · model        the stores and the offline model, unless the environment names others
+        memory · agent · orchestrator
+            envoy                    the one door for clients
+
+Owns the environment of every service and the keys that they share. Each service gets its own few variables and none of
+the rest: nothing secret is inherited by accident.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from meshctl.edge import EdgeSettings, write_edge
+from meshctl.embedded.envoy import start_envoy, validate_envoy
+from meshctl.embedded.kept import kept_port
+from meshctl.embedded.model import start_model
+from meshctl.embedded.postgres import start_postgres
+from meshctl.embedded.process import spawn, until_ready
+from meshctl.embedded.valkey import start_valkey
+from meshctl.environments import ROOT, ensure
+from meshctl.health import serving
+from meshctl.parts import Part, Started
+from meshctl.state import State
+from meshkit.auth.issuer import create_keys
+
+__all__ = ["RUNTIMES", "Assembly"]
+
+RUNTIMES = ("langchain",)
+"""The agent runtimes that are started; each has an environment of its own."""
+
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "MESH_LOG_LEVEL", "MESH_OTLP_ENDPOINT")
+
+
+class Assembly:
+    """The parts of one mesh. `environ` is what the caller's environment chooses: stores, model, logs."""
+
+    def __init__(self, state: State, edge: tuple[str, int], environ: Mapping[str, str]) -> None:
+        self._state, self._edge, self._environ = state, edge, environ
+        self._users = create_keys(state.user_keys)
+        self._internal = create_keys(state.internal_keys)
+        self._shared: dict[str, str] = {}
+        self._model: dict[str, str] = {}
+
+    @property
+    def offline_model(self) -> bool:
+        """Whether agents are served by the built-in rules, which are no language model."""
+        return not self._environ.get("MESH_MODEL_URL")
+
+    async def stages(self) -> AsyncIterator[Sequence[Part]]:
+        """Yield the parts that can start together, stage after stage; a stage is asked for when the last one runs."""
+        given = self._environ
+        self._shared = {name: given[name] for name in ("DATABASE_URL", "REDIS_URL", "QDRANT_URL") if given.get(name)}
+        stores = []
+        if "DATABASE_URL" not in self._shared:
+            stores.append(Part("postgres", self._start_postgres))
+        if "REDIS_URL" not in self._shared:
+            stores.append(Part("valkey", self._start_valkey))
+        if self.offline_model:
+            stores.append(Part("model", self._start_model))
+        else:
+            self._model = {name: value for name, value in given.items() if name.startswith("MESH_MODEL")}
+        yield stores
+        services = [Part("memory", self._service("memory", "memory_service", self._memory()))]
+        services += [Part(f"agent-{name}", self._agent(name)) for name in RUNTIMES]
+        services += [Part("orchestrator", self._service("orchestrator", "orchestrator", self._orchestrator()))]
+        yield services
+        yield [Part("envoy", self._start_envoy)]
+
+    async def _start_postgres(self) -> Started:
+        server = await start_postgres(self._state.root)
+        self._shared["DATABASE_URL"] = server.url
+        return Started(server.child, f"127.0.0.1:{server.port}")
+
+    async def _start_valkey(self) -> Started:
+        server = await start_valkey(self._state.root)
+        self._shared["REDIS_URL"] = server.url
+        return Started(server.child, f"127.0.0.1:{server.port}")
+
+    async def _start_model(self) -> Started:
+        server = await start_model(self._state.root)
+        self._model = {"MESH_MODEL_URL": server.url, "MESH_MODEL": server.model, "MESH_MODEL_KEY": server.key}
+        return Started(server.child, f"127.0.0.1:{server.port}")
+
+    def _agent(self, runtime: str) -> Callable[[], Awaitable[Started]]:
+        settings = {"MESH_RUNTIME": runtime, "MESH_MEMORY_ADDRESS": self._address("memory"), **self._model}
+        return self._service(f"agent-{runtime}", "agent_service", settings, python=ensure(runtime))
+
+    def _memory(self) -> dict[str, str]:
+        embeddings = {name: value for name, value in self._environ.items() if name.startswith("MESH_EMBEDDINGS")}
+        qdrant = {name: value for name, value in self._environ.items() if name.startswith("QDRANT_")}
+        return {**self._shared, **qdrant, **embeddings, "MESH_CACHE_DIR": str(self._state.cache)}
+
+    def _orchestrator(self) -> dict[str, str]:
+        return {
+            **self._shared,
+            "MESH_MEMORY_ADDRESS": self._address("memory"),
+            "MESH_AGENTS": ";".join(f"{name}={self._address(f'agent-{name}')}" for name in RUNTIMES),
+            "MESH_AUTH_SIGNING_KEY_FILE": str(self._internal.private),
+        }
+
+    def _address(self, name: str) -> str:
+        return f"127.0.0.1:{kept_port(self._state.ports / name)}"
+
+    def _service(
+        self, name: str, module: str, settings: Mapping[str, str], *, python: Path | None = None
+    ) -> Callable[[], Awaitable[Started]]:
+        """Return what starts a service and returns once it says SERVING."""
+        address = self._address(name)
+        environment = {key: self._environ[key] for key in _PASSED_ON if key in self._environ} | {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen' / 'python'}",
+            "PYTHONUNBUFFERED": "1",
+            "MESH_LISTEN": address,
+            "MESH_AUTH_JWKS_FILE": str(self._users.public),
+            "MESH_AUTH_INTERNAL_JWKS_FILE": str(self._internal.public),
+            "MESH_AUTH_API_KEYS_FILE": str(self._state.api_keys),
+            **settings,
+        }
+
+        async def start() -> Started:
+            child = spawn(
+                [python or ensure("mesh"), "-m", module],
+                env=environment,
+                cwd=self._state.root,
+                log=self._state.logs / f"{name}.log",
+            )
+            await until_ready(child, name, lambda: serving(address), patience=90.0)
+            return Started(child, address)
+
+        return start
+
+    async def _start_envoy(self) -> Started:
+        host, port = self._edge
+        settings = EdgeSettings(
+            listen=f"{host}:{port}",
+            orchestrator=[self._address("orchestrator")],
+            memory=[self._address("memory")],
+            jwks=self._users.public,
+            origins=self._environ.get("MESH_ORIGINS", "").split(),
+        )
+        configuration = write_edge(settings, self._state.root)
+        await validate_envoy(configuration, log=self._state.logs / "envoy-check.log")
+        child = await start_envoy(configuration, log=self._state.logs / "envoy.log", listens_on=self._edge)
+        return Started(child, f"{host}:{port}")
