@@ -20,6 +20,7 @@ import certifi
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
 from meshctl.edge_refusals import refusals
 from meshkit.errors import InvalidArgument
 
@@ -71,7 +72,7 @@ def write_edge(settings: EdgeSettings, directory: Path) -> Path:
 
 
 def render(settings: EdgeSettings, descriptors: Path) -> str:
-    """Return Envoy's configuration. `descriptors` is where the bytes of `descriptor_set` are. Raises InvalidArgument."""
+    """Return the configuration. `descriptors` is where the bytes of `descriptor_set` are. Raises InvalidArgument."""
     is_url = isinstance(settings.jwks, str)
     values: Mapping[str, Any] = {
         "LISTEN": _address(settings.listen),
@@ -195,7 +196,7 @@ def _keys_cluster(url: str | None) -> dict[str, Any]:
 
 
 def _verified_tls(host: str) -> dict[str, Any]:
-    """Return a TLS that believes only a certificate for this host, by the machine's authorities or, without any, ours."""
+    """Return a TLS that believes only a certificate for this host, by known authorities."""
     authorities = ssl.get_default_verify_paths().cafile or certifi.where()
     return {
         "name": "envoy.transport_sockets.tls",

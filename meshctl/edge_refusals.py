@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+
 from meshkit.auth.tokens import refusal
 from meshkit.errors import DeadlineExceeded, InvalidArgument, MeshError, ResourceExhausted, Unavailable, Unimplemented
 from meshkit.rpc.status import to_status

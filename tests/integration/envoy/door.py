@@ -1,0 +1,59 @@
+"""Starts a real Envoy on the real template."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from meshctl.edge import EdgeSettings, write_edge
+from meshctl.embedded.envoy import start_envoy
+
+ORIGIN = "https://studio.example.com"
+
+
+@dataclass
+class Door:
+    """An Envoy that runs."""
+
+    address: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def http(self, *, http2: bool = False, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.url, http1=not http2, http2=http2, timeout=10.0, trust_env=False, **options
+        )
+
+    def access(self) -> list[dict[str, Any]]:
+        """Return the access log's lines so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@asynccontextmanager
+async def open_door(directory: Path, **settings: Any) -> AsyncIterator[Door]:
+    """Run Envoy in front of the given `orchestrator` and `memory` addresses."""
+    port = free_port()
+    edge = EdgeSettings(listen=f"127.0.0.1:{port}", **{"origins": [ORIGIN], **settings})
+    directory.mkdir(exist_ok=True)
+    configuration = write_edge(edge, directory)
+    log = directory / "envoy.log"
+    child = await start_envoy(configuration, log=log, listens_on=("127.0.0.1", port))
+    try:
+        yield Door(edge.listen, log)
+    finally:
+        await child.stop()
+
+
+def free_port() -> int:
+    """Return a port that is free now; whoever needs it takes it a moment later."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
