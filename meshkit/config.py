@@ -91,8 +91,10 @@ class AuthSettings(Settings):
     """Or the URL of such a document, kept for 5 minutes."""
     auth_api_keys_file: Path | None = None
     """A file with the digests of API keys, read again when it changes; none: API keys are refused."""
+    auth_internal_jwks_file: Path | None = None
+    """A file with the public keys of the mesh's own issuer; none: no caller is believed to be a service of the mesh."""
     auth_signing_key_file: Path | None = None
-    """The private key (PEM or JWK) with which this service makes short-lived tokens for its peers."""
+    """The private key (PEM or JWK) of the mesh's own issuer, for a service that calls others."""
 
 
 class TelemetrySettings(Settings):

@@ -17,7 +17,10 @@ from joserfc.jwk import ECKey, KeySet
 from meshkit.config import ConfigError
 from meshkit.context import SERVICE_PREFIX, current_or_none
 
-__all__ = ["KeyFiles", "PeerTokens", "TokenIssuer", "create_keys"]
+__all__ = ["INTERNAL_ISSUER", "KeyFiles", "PeerTokens", "TokenIssuer", "create_keys"]
+
+INTERNAL_ISSUER = "agentmesh-internal"
+"""The issuer of the tokens that services of the mesh make for each other, for the audience that is the peer's name."""
 
 _ALGORITHM = "ES256"
 

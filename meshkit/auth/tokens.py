@@ -21,7 +21,7 @@ from meshkit.auth.keys import KeySource, KeysUnavailableError
 from meshkit.context import CallContext
 from meshkit.errors import Unauthenticated
 
-__all__ = ["ALGORITHMS", "MAX_TOKEN_BYTES", "TokenVerifier", "refusal"]
+__all__ = ["ALGORITHMS", "MAX_TOKEN_BYTES", "TokenVerifier", "claimed_issuer", "refusal"]
 
 ALGORITHMS = ("ES256", "Ed25519")
 """The signatures that are accepted: asymmetric only, so that no verifier can make tokens."""
@@ -42,6 +42,7 @@ class TokenVerifier:
     """Verifies tokens of one issuer for one audience."""
 
     def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Callable[[], float] = time.time) -> None:
+        self.issuer = issuer
         self._keys = keys
         self._claims = jwt.JWTClaimsRegistry(
             now=lambda: int(clock()),
@@ -63,22 +64,40 @@ class TokenVerifier:
             claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
             self._claims.validate(claims)
             return _caller(claims)
-        except (JoseError, KeysUnavailableError, LookupError, ValueError, TypeError) as error:
+        except (JoseError, KeysUnavailableError, LookupError, ValueError, TypeError, RecursionError) as error:
             raise refusal() from error
+
+
+def claimed_issuer(token: str) -> str:
+    """Return the issuer that a token names, which proves nothing yet: it only says whose keys must prove it."""
+    try:
+        claims = _part(token, 1)
+    except ValueError:
+        return ""
+    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    return issuer if isinstance(issuer, str) else ""
 
 
 def _key_id(token: str) -> str:
     """Return the id of the key that the token names, having refused every header that we do not use."""
-    try:
-        part = token.partition(".")[0]
-        header = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ValueError("no header") from error
+    header = _part(token, 0)
     if not isinstance(header, dict) or not header.keys() <= _HEADERS or header.get("alg") not in ALGORITHMS:
         raise ValueError("header")
     if not isinstance(header.get("kid"), str):
         raise TypeError("kid")
     return str(header["kid"])
+
+
+def _part(token: str, index: int) -> Any:
+    """Return one of the token's JSON parts, unverified. Raises ValueError."""
+    parts = token.split(".", 3)
+    if len(token) > MAX_TOKEN_BYTES or len(parts) != 3:
+        raise ValueError("no token")
+    try:
+        part = parts[index]
+        return json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError("no JSON") from error
 
 
 def _caller(claims: dict[str, Any]) -> CallContext:

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import grpc
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection
 
 from meshkit.config import ConfigError, ServiceSettings
 from meshkit.rpc.health import Health, Ping

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import grpc
 import structlog
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from grpc_status import rpc_status
 from opentelemetry import trace
 
 from meshkit.errors import Internal, MeshError

@@ -1,0 +1,65 @@
+"""Users and services are proven by different keys, and neither can pass as the other."""
+
+from pathlib import Path
+
+import pytest
+
+from meshkit.auth.authenticator import build_authenticator
+from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer, create_keys
+from meshkit.config import AuthSettings
+from meshkit.errors import Unauthenticated
+
+SERVICE = "service:orchestrator"
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> TokenIssuer:
+    return TokenIssuer(create_keys(tmp_path / "users").private, issuer="agentmesh")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> TokenIssuer:
+    return TokenIssuer(create_keys(tmp_path / "internal").private, issuer=INTERNAL_ISSUER)
+
+
+async def prove(tmp_path: Path, token: str, *, service: str = "memory"):
+    settings = AuthSettings(
+        auth_jwks_file=tmp_path / "users" / "jwks.json", auth_internal_jwks_file=tmp_path / "internal" / "jwks.json"
+    )
+    return await build_authenticator(settings, service=service).authenticate({"authorization": f"Bearer {token}"})
+
+
+def issue(issuer: TokenIssuer, audience: str, subject: str, actor: str | None = None) -> str:
+    return issuer.issue(audience=audience, tenant="acme", subject=subject, scopes=["memory.read"], actor=actor)
+
+
+async def test_a_user_is_proven_by_the_users_issuer(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    caller = await prove(tmp_path, issue(users, "agentmesh", "ada"))
+    assert (caller.subject, caller.service) == ("ada", None)
+
+
+async def test_a_service_acts_for_a_user(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    caller = await prove(tmp_path, issue(services, "memory", "ada", SERVICE))
+    assert (caller.subject, caller.service) == ("ada", "orchestrator")
+
+
+async def test_whoever_pretends_is_refused(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    pretenders = {
+        "a user's issuer names a service": issue(users, "agentmesh", SERVICE),
+        "a user's issuer names an acting service": issue(users, "agentmesh", "ada", SERVICE),
+        "a user's key signs for the mesh": issue(
+            TokenIssuer(tmp_path / "users" / "signing-key.pem", issuer=INTERNAL_ISSUER), "memory", "ada", SERVICE
+        ),
+        "a service's token for another service": issue(services, "agent", "ada", SERVICE),
+        "a service's token for the public": issue(services, "agentmesh", "ada", SERVICE),
+        "a service's token that names no service": issue(services, "memory", "ada"),
+    }
+    for name, token in pretenders.items():
+        with pytest.raises(Unauthenticated):
+            await prove(tmp_path, token)
+            pytest.fail(name)
+
+
+async def test_without_a_name_no_service_is_believed(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    with pytest.raises(Unauthenticated):
+        await prove(tmp_path, issue(services, "memory", "ada", SERVICE), service="")
