@@ -78,7 +78,7 @@ class PageQuery:
             if digest != self._digest(payload):
                 raise refusal
             values = json.loads(payload)
-        except (binascii.Error, ValueError) as error:
+        except (binascii.Error, ValueError, RecursionError) as error:
             raise refusal from error
         if not isinstance(values, list) or not all(type(value) in (str, int) for value in values):
             raise refusal

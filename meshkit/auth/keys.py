@@ -110,7 +110,6 @@ class UrlKeys:
         return stale and now - self._tried >= self.MISS_SECONDS
 
     async def _fetch(self) -> None:
-        self._tried = self._clock()
         try:
             answer = await self._client.get(self._url, timeout=5.0)
             answer.raise_for_status()
@@ -119,3 +118,5 @@ class UrlKeys:
                 self._fetched = self._clock()
         except (httpx.HTTPError, KeysUnavailableError):
             return  # the caller judges by what is there
+        finally:
+            self._tried = self._clock()  # only now: who comes while it is fetched waits for it
