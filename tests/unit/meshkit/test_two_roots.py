@@ -43,21 +43,25 @@ async def test_a_service_acts_for_a_user(tmp_path: Path, users: TokenIssuer, ser
     assert (caller.subject, caller.service) == ("ada", "orchestrator")
 
 
-async def test_whoever_pretends_is_refused(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
-    pretenders = {
-        "a user's issuer names a service": issue(users, "agentmesh", SERVICE),
-        "a user's issuer names an acting service": issue(users, "agentmesh", "ada", SERVICE),
-        "a user's key signs for the mesh": issue(
-            TokenIssuer(tmp_path / "users" / "signing-key.pem", issuer=INTERNAL_ISSUER), "memory", "ada", SERVICE
-        ),
-        "a service's token for another service": issue(services, "agent", "ada", SERVICE),
-        "a service's token for the public": issue(services, "agentmesh", "ada", SERVICE),
-        "a service's token that names no service": issue(services, "memory", "ada"),
-    }
-    for name, token in pretenders.items():
-        with pytest.raises(Unauthenticated):
-            await prove(tmp_path, token)
-            pytest.fail(name)
+@pytest.mark.parametrize(
+    ("key", "issuer", "audience", "subject", "actor"),
+    [
+        pytest.param("users", "agentmesh", "agentmesh", SERVICE, None, id="a user's issuer names a service"),
+        pytest.param("users", "agentmesh", "agentmesh", "ada", SERVICE, id="a user's issuer names an acting service"),
+        pytest.param("users", INTERNAL_ISSUER, "memory", "ada", SERVICE, id="a user's key signs for the mesh"),
+        pytest.param("internal", INTERNAL_ISSUER, "agent", "ada", SERVICE, id="a token for another service"),
+        pytest.param("internal", INTERNAL_ISSUER, "agentmesh", "ada", SERVICE, id="a service's token for the public"),
+        pytest.param("internal", INTERNAL_ISSUER, "memory", "ada", None, id="a service's token that names none"),
+        pytest.param("internal", "agentmesh", "agentmesh", "ada", None, id="the mesh's key signs for users"),
+    ],
+)
+async def test_whoever_pretends_is_refused(
+    tmp_path: Path, key: str, issuer: str, audience: str, subject: str, actor: str | None
+) -> None:
+    keys = {name: create_keys(tmp_path / name) for name in ("users", "internal")}
+    token = issue(TokenIssuer(keys[key].private, issuer=issuer), audience, subject, actor)
+    with pytest.raises(Unauthenticated):
+        await prove(tmp_path, token)
 
 
 async def test_without_a_name_no_service_is_believed(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
