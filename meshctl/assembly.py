@@ -15,7 +15,7 @@ from pathlib import Path
 from meshctl.edge import EdgeSettings, write_edge
 from meshctl.embedded.envoy import start_envoy, validate_envoy
 from meshctl.embedded.kept import kept_port
-from meshctl.embedded.model import start_model
+from meshctl.embedded.offline import start_offline_model
 from meshctl.embedded.postgres import start_postgres
 from meshctl.embedded.process import spawn, until_ready
 from meshctl.embedded.valkey import start_valkey
@@ -79,7 +79,7 @@ class Assembly:
         return Started(server.child, f"127.0.0.1:{server.port}")
 
     async def _start_model(self) -> Started:
-        server = await start_model(self._state.root)
+        server = await start_offline_model(self._state.root)
         self._model = {"MESH_MODEL_URL": server.url, "MESH_MODEL": server.model, "MESH_MODEL_KEY": server.key}
         return Started(server.child, f"127.0.0.1:{server.port}")
 

@@ -4,6 +4,7 @@ Owns the questions. What follows from the answers is the caller's business.
 """
 
 import asyncio
+from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,7 +24,8 @@ async def serving(address: str) -> bool:
     """Tell whether a service says SERVING."""
     async with grpc.aio.insecure_channel(address) as channel:
         try:
-            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)
+            health: Any = health_pb2_grpc.HealthStub(channel)  # its methods are not typed
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
