@@ -19,7 +19,8 @@ def kept_port(file: Path) -> int:
     another process may take the port; the program then fails to start and says so.
     """
     with contextlib.suppress(FileNotFoundError, ValueError, OverflowError, OSError):
-        return _bindable(int(file.read_text()))
+        if noted := int(file.read_text()):  # 0 would be another port each time
+            return _bindable(noted)
     port = _bindable(0)
     write_private(file, f"{port}\n")
     return port
