@@ -33,7 +33,7 @@ app.command()(develop.lock)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="mesh")
 
 
 if __name__ == "__main__":

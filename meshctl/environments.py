@@ -128,7 +128,7 @@ def _stamp_file(environment: Environment) -> Path:
 
 def _digest(lock: str) -> str:
     """Identify what is to be installed: the lock, the interpreter, and where the project lies (an editable install)."""
-    contents = (LOCKS / f"{lock}.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    contents = (LOCKS / f"{lock}.lock").read_bytes()
     return hashlib.sha256(contents + f"{sys.version_info[:2]} {ROOT}".encode()).hexdigest()
 
 
