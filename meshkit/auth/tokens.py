@@ -96,7 +96,7 @@ def _part(token: str, index: int) -> Any:
     try:
         part = parts[index]
         return json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except (binascii.Error, UnicodeDecodeError, RecursionError) as error:
         raise ValueError("no JSON") from error
 
 

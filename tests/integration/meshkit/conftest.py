@@ -35,9 +35,11 @@ class Mesh:
     ) -> MeshServer:
         auth = self.tokens.settings()
         config = ServiceSettings(
-            listen="127.0.0.1:0", auth_jwks_file=auth.auth_jwks_file, **{"shutdown_grace": 0.4, **(settings or {})}
+            **{**auth.model_dump(), "listen": "127.0.0.1:0", "shutdown_grace": 0.4, **(settings or {})}
         )
-        server = MeshServer(config, options.pop("authenticator", build_authenticator(config)), **options)
+        server = MeshServer(
+            config, options.pop("authenticator", build_authenticator(config, service="echo")), **options
+        )
         server.add(register, handlers, SERVICE)  # type: ignore[arg-type]
         return server
 
