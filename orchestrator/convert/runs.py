@@ -1,0 +1,101 @@
+"""Runs: requests in, runs out; usage and failures."""
+
+import hashlib
+
+from agentmesh.agent.v1 import activity_pb2
+from agentmesh.errors.v1 import failure_pb2, reason_pb2
+from agentmesh.orchestrator.v1 import run_pb2, run_service_pb2
+from google.protobuf.message import Message
+
+from meshkit.context import CallContext
+from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
+from orchestrator.domain.model import Failure, Run, RunState, Usage
+from orchestrator.domain.ports import RequestKey, RunFilter
+from orchestrator.domain.runs import TaskRequest
+
+__all__ = [
+    "failure_to_proto",
+    "filter_from_proto",
+    "request_key",
+    "run_to_proto",
+    "task_from_proto",
+    "usage_from_proto",
+    "usage_to_proto",
+]
+
+
+def request_key(caller: CallContext, method: str, request: Message) -> RequestKey:
+    """Return the key of a create: its `request_id`, and a digest of who asks for what."""
+    parameters = type(request)()
+    parameters.CopyFrom(request)
+    parameters.ClearField("request_id")
+    digest = hashlib.sha256(caller.subject.encode() + b"\0" + parameters.SerializeToString(deterministic=True))
+    return RequestKey(caller.tenant, method, request.request_id, digest.digest())  # type: ignore[attr-defined]
+
+
+def task_from_proto(caller: CallContext, request: run_service_pb2.CreateRunRequest, traceparent: str) -> TaskRequest:
+    """Return what a caller asks for."""
+    return TaskRequest(
+        request_key(caller, "CreateRun", request),
+        request.session,
+        request.agent,
+        request.input,
+        request.user,
+        tighter_from_proto(request.limits) if request.HasField("limits") else None,
+        traceparent,
+    )
+
+
+def filter_from_proto(request: run_service_pb2.ListRunsRequest) -> RunFilter:
+    """Return which runs are asked for."""
+    name = run_pb2.RunState.Name(request.state).removeprefix("RUN_STATE_")
+    return RunFilter(request.session, request.agent, None if name == "UNSPECIFIED" else RunState(name))
+
+
+def run_to_proto(run: Run, view: run_pb2.RunView) -> run_pb2.Run:
+    """Return the run as a message; BASIC leaves the long texts out."""
+    full = view == run_pb2.RUN_VIEW_FULL
+    return run_pb2.Run(
+        id=run.id,
+        session=run.session,
+        user=run.user,
+        agent=run.agent,
+        input=run.input if full else "",
+        state=f"RUN_STATE_{run.state}",
+        output=run.output if full else "",
+        failure=failure_to_proto(run.failure) if run.failure else None,
+        usage=usage_to_proto(run.usage),
+        attempt=run.attempt,
+        limits=limits_to_proto(run.spec.limits),
+        last_sequence=run.last_sequence,
+        create_time=timestamp(run.create_time),
+        start_time=timestamp(run.start_time),
+        finish_time=timestamp(run.finish_time),
+    )
+
+
+def usage_to_proto(usage: Usage) -> activity_pb2.Usage:
+    """Return a run's total as a message."""
+    return activity_pb2.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        model_calls=usage.model_calls,
+        tool_calls=usage.tool_calls,
+    )
+
+
+def usage_from_proto(usage: activity_pb2.Usage) -> Usage:
+    """Return what was used."""
+    return Usage(usage.input_tokens, usage.output_tokens, usage.model_calls, usage.tool_calls)
+
+
+def failure_to_proto(failure: Failure) -> failure_pb2.Failure:
+    """Return the failure and its causes as a message."""
+    name = f"ERROR_REASON_{failure.reason}"
+    known = name in reason_pb2.ErrorReason.keys()  # noqa: SIM118 - an enum's wrapper is no mapping
+    return failure_pb2.Failure(
+        reason=name if known else "ERROR_REASON_INTERNAL",
+        message=failure.message,
+        source=failure.source,
+        cause=failure_to_proto(failure.cause) if failure.cause else None,
+    )

@@ -1,0 +1,120 @@
+"""What callers may do with runs: create, read, list, wait for and cancel them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meshkit.context import CallContext
+from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
+from meshkit.ids import IdFactory
+from meshkit.paging import Page, PageQuery
+from orchestrator.domain.catalog import known_agent
+from orchestrator.domain.events import StateChange
+from orchestrator.domain.feed import Feed
+from orchestrator.domain.model import DEFAULT_AGENT, Limits, Run, RunState, Session
+from orchestrator.domain.ports import Agents, Clock, FindAgent, NewRun, RequestKey, RunEngine, RunFilter, RunStore
+
+__all__ = ["DEFAULT_WAIT_SECONDS", "Runs", "TaskRequest"]
+
+DEFAULT_WAIT_SECONDS = 30.0
+_DEADLINE_MARGIN = 0.1  # seconds left for the answer to travel
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """What a caller asks for; empty fields are the session's or the mesh's own. `limits` only tighten."""
+
+    key: RequestKey
+    session: str
+    agent: str
+    input: str
+    user: str
+    limits: Limits | None
+    traceparent: str
+
+
+class Runs:
+    """The verbs on runs."""
+
+    def __init__(
+        self,
+        runs: RunStore,
+        agents: Agents,
+        engine: RunEngine,
+        feed: Feed,
+        *,
+        new_id: IdFactory,
+        clock: Clock,
+    ) -> None:
+        self._runs, self._agents, self._engine, self._feed = runs, agents, engine, feed
+        self._new_id, self._clock = new_id, clock
+
+    async def create(self, caller: CallContext, request: TaskRequest) -> Run:
+        """Accept a task: it is stored before this returns, then handed to the engine.
+
+        Raises NotFound (session, agent), FailedPrecondition (STATE_CONFLICT, RUNTIME_UNAVAILABLE), PermissionDenied,
+        InvalidArgument for a user that is not the session's, and what a repeated request raises.
+        """
+
+        async def make(session: Session | None, find_agent: FindAgent) -> NewRun:
+            user = caller.acting_user(request.user or (session.user if session else ""))
+            if session and user != session.user:
+                raise InvalidArgument("the session belongs to another user", field="user")
+            name = request.agent or (session.agent if session else "") or DEFAULT_AGENT
+            agent = await known_agent(name, find_agent)
+            if not self._agents.configured(agent.spec.runtime):
+                raise FailedPrecondition(f"nothing runs {agent.spec.runtime} here", reason="RUNTIME_UNAVAILABLE")
+            spec = agent.spec.limited(request.limits) if request.limits else agent.spec
+            now = self._clock()
+            home = session or Session(
+                self._new_id("ses"), caller.tenant, user, "", request.agent, {}, now, now, self._new_id("etag")
+            )
+            run = Run(
+                self._new_id("run"), caller.tenant, home.id, user, name, spec, request.input, now,
+                last_sequence=1, traceparent=request.traceparent,
+            )  # fmt: skip
+            return NewRun(run, None if session else home)
+
+        run = await self._runs.create(request.key, request.session, make)
+        await self._engine.start(run.id)
+        return run
+
+    async def get(self, caller: CallContext, run: str) -> Run:
+        """Return the run. Raises NotFound."""
+        return await self._runs.get(caller.tenant, run)
+
+    async def list(self, caller: CallContext, query: RunFilter, size: int, token: str) -> Page[Run]:
+        """Return a page of runs, newest first."""
+        filters = {"session": query.session, "agent": query.agent, "state": query.state or ""}
+        pages = PageQuery("ListRuns", caller.tenant, filters)
+        cursor = pages.cursor(token)
+        found: Sequence[Run] = await self._runs.list(caller.tenant, query, str(cursor[0]) if cursor else None, size + 1)
+        return pages.page(found, size, lambda run: (run.id,))
+
+    async def wait(self, caller: CallContext, run_id: str, seconds: float) -> Run:
+        """Return the run once it is terminal, or as it is after `seconds` or shortly before the call's deadline."""
+        await self._runs.get(caller.tenant, run_id)
+        remaining = caller.remaining()
+        if remaining is not None:
+            seconds = min(seconds, max(0.0, remaining - _DEADLINE_MARGIN))
+        with self._feed.watch(caller.tenant, run_id) as watch:
+            run = await self._runs.get(caller.tenant, run_id)
+            watch.announce(run.last_sequence, run.state)
+            if run.state.terminal:
+                return run
+            await watch.terminated_within(seconds)
+        return await self._runs.get(caller.tenant, run_id)
+
+    async def cancel(self, caller: CallContext, run_id: str) -> Run:
+        """Cancel the run unless it has ended. Returns it as it is then. Raises NotFound."""
+        await self._runs.get(caller.tenant, run_id)
+        cancelled = await self._runs.transition(run_id, _cancel)
+        if cancelled is not None:
+            return cancelled
+        run = await self._runs.load(run_id)
+        if run is None:
+            raise NotFound("no such run")
+        return run
+
+
+def _cancel(run: Run) -> StateChange | None:
+    return None if run.state.terminal else StateChange(RunState.CANCELLED, run.attempt, usage=run.usage)

@@ -1,0 +1,162 @@
+"""Builds the orchestrator, in reading order: stores, peers, engine, verbs, services. Nothing else builds things."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from agentmesh.orchestrator.v1 import (
+    agent_catalog_service_pb2_grpc,
+    run_service_pb2_grpc,
+    session_service_pb2_grpc,
+)
+from redis.asyncio import Redis
+
+from meshkit.auth.authenticator import build_authenticator
+from meshkit.auth.issuer import INTERNAL_ISSUER, PeerTokens, TokenIssuer
+from meshkit.config import ConfigError
+from meshkit.errors import MeshError
+from meshkit.ids import new_id
+from meshkit.rpc.channel import open_channel
+from meshkit.rpc.server import MeshServer
+from meshkit.rpc.service_config import load_service_config
+from meshkit.sql.migrations import migrate, read_migrations
+from meshkit.sql.pool import open_pool, ping_of
+from meshkit.telemetry.setup import Telemetry
+from orchestrator.adapters.agents import MeshAgents, memory_tokens
+from orchestrator.adapters.dbos_engine import DbosEngine
+from orchestrator.adapters.memory import MeshMemory
+from orchestrator.config import OrchestratorSettings
+from orchestrator.convert.events import ProtoEvents
+from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.execution import Execution
+from orchestrator.domain.feed import Feed
+from orchestrator.domain.following import Following
+from orchestrator.domain.runs import Runs
+from orchestrator.domain.sessions import Sessions
+from orchestrator.servicers.catalog import CatalogServicer
+from orchestrator.servicers.runs import RunServicer
+from orchestrator.servicers.sessions import SessionServicer
+from orchestrator.stores.agents import PostgresAgents
+from orchestrator.stores.event_log import EventLog
+from orchestrator.stores.retention import keep_tidy
+from orchestrator.stores.runs import PostgresRuns
+from orchestrator.stores.sessions import PostgresSessions
+from orchestrator.stores.wakeups import Wakeups
+
+__all__ = ["build"]
+
+_PACKAGE = "agentmesh.orchestrator.v1"
+_STREAMS = (f"/{_PACKAGE}.RunService/StreamRun", f"/{_PACKAGE}.RunService/SubscribeRun")
+_log = structlog.get_logger(__name__)
+
+
+async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshServer:
+    """Return the orchestrator, ready to listen. What it opened is closed with the server."""
+    if settings.auth_signing_key_file is None:
+        raise ConfigError("MESH_AUTH_SIGNING_KEY_FILE is not set; the orchestrator makes the mesh's internal tokens")
+    server = MeshServer(
+        settings,
+        build_authenticator(settings, service="orchestrator"),
+        service_configs=[load_service_config("orchestrator")],
+        resumable=_STREAMS,
+        telemetry=telemetry,
+    )
+    opened = server.resources
+
+    # Stores
+    database = settings.database_url.get_secret_value()
+    pool = await opened.enter_async_context(open_pool(database, "orchestrator", min_size=2, max_size=10))
+    await migrate(pool, "orchestrator", read_migrations("orchestrator.stores.migrations"))
+    # Short timeouts: whoever waits for Redis would rather poll.
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=1.0, socket_keepalive=True)
+    opened.push_async_callback(redis.aclose)
+    codec, feed = ProtoEvents(), Feed()
+    wakeups = Wakeups(redis, feed)
+    runs = PostgresRuns(pool, codec, feed, wakeups)
+    sessions, agents_store = PostgresSessions(pool), PostgresAgents(pool)
+    log = EventLog(pool, codec, feed, wakeups)
+
+    # Peers
+    issuer = TokenIssuer(settings.auth_signing_key_file, issuer=INTERNAL_ISSUER)
+    to_memory = PeerTokens(issuer, service="orchestrator", audience="memory", scopes=("memory.read", "memory.write"))
+    to_agents = PeerTokens(issuer, service="orchestrator", audience="agent", scopes=("agents.execute",))
+    memory = await opened.enter_async_context(
+        open_channel(settings.memory_address, load_service_config("memory"), credentials=to_memory)
+    )
+    channels = {
+        runtime: await opened.enter_async_context(
+            open_channel(target, load_service_config("agent"), credentials=to_agents)
+        )
+        for runtime, target in settings.runtimes.items()
+    }
+    agents = MeshAgents(channels, memory_tokens(issuer))
+
+    # Engine
+    execution = Execution(
+        runs, log, feed, agents, MeshMemory(memory), codec, capacity=settings.max_runs, clock=_now, warn=_warn
+    )
+    engine = DbosEngine(database, pool, capacity=settings.max_runs)
+    loops = (
+        log.keep_writing(),
+        wakeups.keep_publishing(),
+        wakeups.keep_listening(),
+        wakeups.keep_polling(runs.positions),
+        keep_tidy(pool, settings.event_retention),
+    )
+    await opened.enter_async_context(_running(*loops))
+    await engine.open(execution)
+    opened.push_async_callback(engine.close)
+    await opened.enter_async_context(_running(engine.keep_watch()))
+
+    # Verbs and services
+    catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
+    verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)
+    following = Following(runs, feed, leaving=server.draining.is_set)
+    server.add(
+        run_service_pb2_grpc.add_RunServiceServicer_to_server, RunServicer(verbs, following), f"{_PACKAGE}.RunService"
+    )
+    server.add(
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server,
+        SessionServicer(Sessions(sessions, catalog, new_id=new_id, clock=_now)),
+        f"{_PACKAGE}.SessionService",
+    )
+    server.add(
+        agent_catalog_service_pb2_grpc.add_AgentCatalogServiceServicer_to_server,
+        CatalogServicer(catalog),
+        f"{_PACKAGE}.AgentCatalogService",
+    )
+    server.watch("postgres", ping_of(pool))
+    server.watch("redis", redis.ping, critical=False)
+    return server
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run endless loops in the background until the block is left."""
+    tasks = [asyncio.create_task(_survive(loop)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _survive(loop: Coroutine[Any, Any, None]) -> None:
+    """Tell of a loop that breaks: it handles what it expects, so this is a defect, and must not be silent."""
+    try:
+        await loop
+    except Exception:
+        _log.exception("background_loop_broke", loop=str(loop))
+        raise
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _warn(action: str, run: str, error: MeshError) -> None:
+    _log.warning(action, run=run, reason=error.reason, message=error.message)

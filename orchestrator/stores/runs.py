@@ -1,0 +1,185 @@
+"""Runs in Postgres: accepted once, read within their tenant, changed together with the event that tells it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from meshkit.errors import FailedPrecondition, NotFound
+from meshkit.sql import idempotency
+from meshkit.sql.failures import driver_errors
+from meshkit.sql.pool import Connection, Pool, transaction
+from orchestrator.domain.events import StateChange, StoredEvent
+from orchestrator.domain.feed import Feed
+from orchestrator.domain.model import Agent, Run, RunState, Session
+from orchestrator.domain.ports import Decision, EventCodec, MakeRun, RequestKey, RunFilter
+from orchestrator.stores.agents import find_agent
+from orchestrator.stores.rows import failure_to_json, run_of, session_of, spec_to_json
+from orchestrator.stores.sessions import insert_session
+from orchestrator.stores.wakeups import Wakeups
+
+__all__ = ["PostgresRuns"]
+
+_INSERT = """
+insert into run (id, tenant, session, user_id, agent, spec, input, state, last_sequence, traceparent, create_time)
+values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9)
+"""
+
+_FIRST_EVENT = "insert into run_event (run, sequence, create_time, body) values ($1, 1, $2, $3)"
+
+_LIST = """
+select * from run
+where tenant = $1 and ($2 = '' or session = $2) and ($3 = '' or agent = $3) and ($4 = '' or state = $4)
+  and ($5::text is null or id < $5)
+order by id desc limit $6
+"""
+
+# The event of a change, and the change itself, in one statement; the row is locked by the transaction.
+_CHANGE = """
+with changed as (
+    update run set
+        state = $2::text, attempt = $3, output = $4, failure = $5,
+        input_tokens = coalesce($6::bigint, input_tokens), output_tokens = coalesce($7::bigint, output_tokens),
+        model_calls = coalesce($8::int, model_calls), tool_calls = coalesce($9::int, tool_calls),
+        start_time = case when $2::text = 'RUNNING' then coalesce(start_time, now()) else start_time end,
+        finish_time = case when $10::bool then now() else null end,
+        last_sequence = last_sequence + 1
+    where id = $1
+    returning *
+), told as (
+    insert into run_event (run, sequence, create_time, body) select id, last_sequence, now(), $11 from changed
+)
+select *, now() as event_time from changed
+"""
+
+# At most $3 events and about $4 bytes, but always one.
+_EVENTS = """
+select sequence, create_time, body from (
+    select sequence, create_time, body, sum(length(body)) over (order by sequence) - length(body) as before
+    from (select * from run_event where run = $1 and sequence > $2 order by sequence limit $3) as page
+) as sized
+where before < $4 order by sequence
+"""
+_PAGE_BYTES = 256 * 1024
+
+_HISTORY = """
+select * from run where session = $1 and id < $2 and state = 'SUCCEEDED' order by id desc limit $3
+"""
+
+
+class PostgresRuns:
+    """`domain.ports.RunStore` on Postgres; tells the feed and the other processes of every change."""
+
+    def __init__(self, pool: Pool, codec: EventCodec, feed: Feed, wakeups: Wakeups) -> None:
+        self._pool, self._codec, self._feed, self._wakeups = pool, codec, feed, wakeups
+
+    async def create(self, key: RequestKey, session: str, make: MakeRun) -> Run:
+        """Store the run and, if it has none, its session; once for the key."""
+
+        async def effect(connection: Connection) -> bytes:
+            home = await _session(connection, key.tenant, session) if session else None
+
+            async def find(name: str) -> Agent | None:
+                return await find_agent(connection, key.tenant, name)
+
+            new = await make(home, find)
+            if new.session:
+                await insert_session(connection, new.session)
+            await self._insert(connection, new.run)
+            return new.run.id.encode()
+
+        once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
+        run_id = (await idempotency.once(self._pool, once, key.digest, effect)).decode()
+        return (await self.get(key.tenant, run_id)).as_accepted()
+
+    async def get(self, tenant: str, run: str) -> Run:
+        """Return the tenant's run. Raises NotFound."""
+        with driver_errors():
+            row = await self._pool.fetchrow("select * from run where id = $1 and tenant = $2", run, tenant)
+        if row is None:
+            raise NotFound("no such run")
+        return run_of(row)
+
+    async def load(self, run: str) -> Run | None:
+        """Return the run."""
+        with driver_errors():
+            row = await self._pool.fetchrow("select * from run where id = $1", run)
+        return run_of(row) if row else None
+
+    async def list(self, tenant: str, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
+        """Return runs, newest first."""
+        state = query.state.value if query.state else ""
+        with driver_errors():
+            rows = await self._pool.fetch(_LIST, tenant, query.session, query.agent, state, before, limit)
+        return [run_of(row) for row in rows]
+
+    async def transition(self, run: str, decide: Decision) -> Run | None:
+        """Lock the run, change it as decided and store the event, in one transaction."""
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow("select * from run where id = $1 for update", run)
+            change = decide(run_of(row)) if row else None
+            if row is None or change is None:
+                return None
+            body = self._codec.state_changed(change, _trace_of(row["traceparent"]))
+            changed = await connection.fetchrow(_CHANGE, *_columns(run, change), body)
+        assert changed is not None
+        after = run_of(changed)
+        event = StoredEvent(run, after.last_sequence, changed["event_time"], body)
+        self._feed.announce(run, after.last_sequence, after.state, [event])
+        self._wakeups.publish(after.tenant, run, after.last_sequence, after.state)
+        return after
+
+    async def events(self, run: str, after: int, limit: int) -> Sequence[StoredEvent]:
+        """Return a page of events."""
+        with driver_errors():
+            rows = await self._pool.fetch(_EVENTS, run, after, limit, _PAGE_BYTES)
+        return [StoredEvent(run, row["sequence"], row["create_time"], row["body"]) for row in rows]
+
+    async def history(self, session: str, before: str, max_runs: int) -> Sequence[Run]:
+        """Return the session's earlier runs that have an answer, newest first."""
+        with driver_errors():
+            rows = await self._pool.fetch(_HISTORY, session, before, max_runs)
+        return [run_of(row) for row in rows]
+
+    async def positions(self, runs: Sequence[str]) -> dict[str, tuple[int, RunState]]:
+        """Return how far runs are; those that are gone are left out."""
+        with driver_errors():
+            rows = await self._pool.fetch(
+                "select id, last_sequence, state from run where id = any($1::text[])", list(runs)
+            )
+        return {row["id"]: (row["last_sequence"], RunState(row["state"])) for row in rows}
+
+    async def _insert(self, connection: Connection, run: Run) -> None:
+        try:
+            await connection.execute(
+                _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
+                run.traceparent, run.create_time,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != "run_active_in_session":
+                raise
+            raise FailedPrecondition("another run of the session is not done") from error
+        except asyncpg.ForeignKeyViolationError as error:  # deleted since it was read
+            raise NotFound("no such session") from error
+        body = self._codec.state_changed(StateChange(RunState.QUEUED), _trace_of(run.traceparent))
+        await connection.execute(_FIRST_EVENT, run.id, run.create_time, body)
+
+
+async def _session(connection: Connection, tenant: str, session: str) -> Session:
+    row = await connection.fetchrow("select * from session where id = $1 and tenant = $2", session, tenant)
+    if row is None:
+        raise NotFound("no such session")
+    return session_of(row)
+
+
+def _columns(run: str, change: StateChange) -> tuple[Any, ...]:
+    used = change.usage
+    usage = (used.input_tokens, used.output_tokens, used.model_calls, used.tool_calls) if used else (None,) * 4
+    failure = failure_to_json(change.failure)
+    state = change.state
+    return (run, state.value, change.attempt, change.output, failure, *usage, state.terminal)
+
+
+def _trace_of(traceparent: str) -> str:
+    parts = traceparent.split("-")
+    return parts[1] if len(parts) == 4 else ""

@@ -1,0 +1,129 @@
+"""Sessions in Postgres, and what was said in them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from meshkit.errors import Aborted, FailedPrecondition, NotFound
+from meshkit.sql import idempotency
+from meshkit.sql.failures import driver_errors
+from meshkit.sql.pool import Connection, Pool, transaction
+from orchestrator.domain.model import Agent, Message, Role, Session
+from orchestrator.domain.ports import MakeSession, RequestKey
+from orchestrator.stores.agents import find_agent
+from orchestrator.stores.rows import session_of
+from orchestrator.stores.snapshots import session_from_bytes, session_to_bytes
+
+__all__ = ["PostgresSessions", "insert_session"]
+
+_INSERT = """
+insert into session (id, tenant, user_id, title, agent, labels, create_time, update_time, etag)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+_LIST = """
+select * from session where tenant = $1 and user_id = $2 and ($3::text is null or id < $3) order by id desc limit $4
+"""
+
+_UPDATE = """
+update session set title = $3, agent = $4, labels = $5, update_time = $6, etag = $7
+where id = $1 and tenant = $2 and etag = $8 returning *
+"""
+
+# What the user said has place 1 in its run, the answer place 2. Ids grow with time, and a session's runs follow each
+# other, so the order of ids is the order of the talk.
+_MESSAGES = """
+select * from (
+    select id as run, 1 as place, input as text, agent, create_time as said from run
+    where session = $1 and id >= $2
+    union all
+    select id, 2, output, agent, finish_time from run
+    where session = $1 and id >= $2 and state = 'SUCCEEDED'
+) as message
+where (run, place) > ($2, $3) order by run, place limit $4
+"""
+
+
+async def insert_session(connection: Connection, session: Session) -> None:
+    """Store a new session in the transaction going on."""
+    await connection.execute(
+        _INSERT, session.id, session.tenant, session.user, session.title, session.agent, dict(session.labels),
+        session.create_time, session.update_time, session.etag,
+    )  # fmt: skip
+
+
+class PostgresSessions:
+    """`domain.ports.SessionStore` on Postgres."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, key: RequestKey, make: MakeSession) -> Session:
+        """Store the session, once for the key."""
+
+        async def effect(connection: Connection) -> bytes:
+            async def find(name: str) -> Agent | None:
+                return await find_agent(connection, key.tenant, name)
+
+            session = await make(find)
+            await insert_session(connection, session)
+            return session_to_bytes(session)
+
+        once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
+        return session_from_bytes(await idempotency.once(self._pool, once, key.digest, effect))
+
+    async def get(self, tenant: str, session: str) -> Session:
+        """Return the tenant's session. Raises NotFound."""
+        with driver_errors():
+            row = await self._pool.fetchrow("select * from session where id = $1 and tenant = $2", session, tenant)
+        return session_of(_found(row))
+
+    async def list(self, tenant: str, user: str, before: str | None, limit: int) -> Sequence[Session]:
+        """Return the user's sessions, newest first."""
+        with driver_errors():
+            rows = await self._pool.fetch(_LIST, tenant, user, before, limit)
+        return [session_of(row) for row in rows]
+
+    async def update(self, session: Session, expected_etag: str) -> Session:
+        """Replace the session if its etag is the expected one."""
+        with driver_errors():
+            row = await self._pool.fetchrow(
+                _UPDATE, session.id, session.tenant, session.title, session.agent, dict(session.labels),
+                session.update_time, session.etag, expected_etag,
+            )  # fmt: skip
+        if row is None:
+            await self.get(session.tenant, session.id)
+            raise Aborted("the session changed since it was read")
+        return session_of(row)
+
+    async def delete(self, tenant: str, session: str) -> None:
+        """Delete the session with its runs and their events."""
+        async with transaction(self._pool) as connection:
+            # Locked against a run being added at the same time.
+            _found(
+                await connection.fetchrow(
+                    "select id from session where id = $1 and tenant = $2 for update", session, tenant
+                )
+            )
+            busy = "select exists (select from run where session = $1 and state in ('QUEUED', 'RUNNING'))"
+            if await connection.fetchval(busy, session):
+                raise FailedPrecondition("a run of the session is not done")
+            await connection.execute("delete from session where id = $1", session)
+
+    async def messages(self, session: str, after: tuple[str, int] | None, limit: int) -> Sequence[tuple[int, Message]]:
+        """Return what was said, oldest first, with its place in the run."""
+        with driver_errors():
+            rows = await self._pool.fetch(_MESSAGES, session, *(after or ("", 0)), limit)
+        return [(row["place"], _message(row)) for row in rows]
+
+
+def _message(row: Any) -> Message:
+    role = Role.USER if row["place"] == 1 else Role.ASSISTANT
+    return Message(row["run"], role, row["text"], row["agent"], row["said"])
+
+
+def _found(row: "asyncpg.Record | None") -> "asyncpg.Record":
+    if row is None:
+        raise NotFound("no such session")
+    return row
