@@ -7,7 +7,7 @@ Owns the choice of the account, of the data's home and of readable programs.
                                                 below /root), a link there to /var/lib/agentmesh/<random>/
 
 The link is the only record: it moves with the state directory, and a deleted state directory never meets its old data
-again. The home belongs to whoever runs the mesh; only `data` inside it belongs to the account.
+again, which stays until somebody deletes it (`belongs-to` in it names the state directory). The home belongs to whoever runs the mesh; only `data` inside it belongs to the account.
 """
 
 import hashlib
@@ -84,6 +84,7 @@ def _make_home(home: Path, account: Account, outside: Path) -> None:
     elsewhere.mkdir(parents=True)
     elsewhere.chmod(0o755)
     outside.chmod(0o755)
+    (elsewhere / "belongs-to").write_text(f"{home.parent}\n")  # tells a person whether it may be deleted
     home.unlink(missing_ok=True)  # a link whose target is gone
     home.symlink_to(elsewhere)
 

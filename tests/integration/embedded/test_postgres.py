@@ -187,6 +187,7 @@ async def test_below_a_closed_directory_root_keeps_the_data_elsewhere(closed_sta
     try:
         await asked(server.url, "create table kept as select 42 as answer")
         assert server.data.parent.parent == Path("/var/lib/agentmesh")
+        assert (server.data.parent / "belongs-to").read_text() == f"{closed_state}/postgres\n"
     finally:
         await server.stop()
     again = await start_postgres(closed_state)

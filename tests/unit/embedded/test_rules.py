@@ -151,8 +151,8 @@ def test_the_way_to_a_real_model_is_told() -> None:
 
 @pytest.mark.timeout(10)  # what grows with the square of the length takes minutes
 @pytest.mark.parametrize("piece", [
-    " ", "a", "what ", "what the time ", "use the ", "use calculator: ", "<recalled_memory>", "- [", "a=", "(", "{", "\n",
-    "1 ", "a.b? ",
+    " ", "a", "what ", "what the time ", "use the ", "use calculator: ", "<recalled_memory>", "- [", "a=", "(", "{",
+    "\n", "1 ", "a.b? ",
 ])  # fmt: skip
 def test_long_messages_cost_time_in_proportion(piece: str) -> None:
     text = piece * (200_000 // len(piece))
