@@ -7,7 +7,8 @@ Owns the choice of the account, of the data's home and of readable programs.
                                                 below /root), a link there to /var/lib/agentmesh/<random>/
 
 The link is the only record: it moves with the state directory, and a deleted state directory never meets its old data
-again, which stays until somebody deletes it (`belongs-to` in it names the state directory). The home belongs to whoever runs the mesh; only `data` inside it belongs to the account.
+again. That data stays until somebody deletes it; `belongs-to` beside it names the state directory. The home belongs to
+whoever runs the mesh; only `data` inside it belongs to the account.
 """
 
 import hashlib

@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 - nothing else runs in a test's loop
 """The embedded Envoy on configurations of its own: one that serves, one that it refuses."""
 
 import socket

@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC220, ASYNC240 - nothing else runs in a test's loop
 """The embedded Postgres on a real data directory: its start, its accounts, and what it refuses."""
 
 import os
