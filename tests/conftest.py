@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -48,7 +49,7 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of an empty database with pgvector, owned by the services' role; gone after the module."""
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(_admin(postgres, f"create database {name} template mesh owner mesh"))
-    yield postgres.url.rpartition("/")[0] + f"/{name}"
+    yield urlsplit(postgres.url)._replace(path=f"/{name}").geturl()
     asyncio.run(_admin(postgres, f"drop database {name} with (force)"))
 
 
