@@ -1,7 +1,7 @@
 """A gRPC-Web client as a browser would be one: frames over plain HTTP, errors as the mesh's own exceptions."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -31,7 +31,7 @@ class GrpcWebClient:
             raise ValueError(f"{len(answers)} answers to a unary call")
         return answers[0]
 
-    async def stream(self, path: str, request: Message, kind: type[Answer]) -> AsyncIterator[Answer]:
+    async def stream(self, path: str, request: Message, kind: type[Answer]) -> AsyncGenerator[Answer, None]:
         """Yield the answers as they arrive. Closing the generator aborts the call. Raises like `unary`."""
         call = self._http.stream("POST", path, content=_frame(request), headers=self._headers)
         async with call as response:

@@ -9,11 +9,9 @@ from agentmesh.agent.v1 import activity_pb2
 from agentmesh.memory.v1 import fact_pb2, memory_service_pb2, memory_service_pb2_grpc
 from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2, run_service_pb2, run_service_pb2_grpc
 
-from meshkit.auth.api_keys import ApiKeyVerifier, FileApiKeys, new_api_key
-from meshkit.auth.authenticator import HeaderAuthenticator
+from meshkit.auth.api_keys import FileApiKeys, new_api_key
+from meshkit.auth.authenticator import build_authenticator
 from meshkit.auth.issuer import KeyFiles
-from meshkit.auth.keys import FileKeys
-from meshkit.auth.tokens import TokenVerifier
 from meshkit.config import ServiceSettings
 from meshkit.context import current
 from meshkit.errors import NotFound
@@ -32,8 +30,14 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
         self.name = name
         self.seen: list[dict[str, str]] = []
         self.remaining: float | None = None
-        self.speaking = asyncio.Event()
+        self.arrived = asyncio.Event()
         self.cancelled = asyncio.Event()
+        self.speaking = 0
+
+    def forget(self) -> None:
+        self.seen.clear()
+        self.arrived.clear()
+        self.cancelled.clear()
 
     async def CreateRun(self, request, context):  # noqa: N802
         return run_pb2.Run(id="run_1", input=request.input, state=run_pb2.RUN_STATE_QUEUED)
@@ -41,6 +45,7 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
     async def GetRun(self, request, context):  # noqa: N802
         self.seen.append(dict(context.invocation_metadata()))
         self.remaining = context.time_remaining()
+        self.arrived.set()
         if request.run == "missing":
             raise NotFound("there is no run missing")
         if request.run == "slow":
@@ -66,15 +71,17 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
             yield event
 
     async def _speak(self, count: int) -> AsyncIterator[run_event_pb2.RunEvent]:
+        self.speaking += 1
         try:
             for number in range(count):
                 delta = activity_pb2.TokenDelta(text=f"word {number} ")
                 yield run_event_pb2.RunEvent(sequence=number + 1, run="run_1", token_delta=delta)
-                self.speaking.set()
                 await asyncio.sleep(GAP)
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.set()
             raise
+        finally:
+            self.speaking -= 1
 
 
 class Facts(memory_service_pb2_grpc.MemoryServiceServicer):
@@ -97,12 +104,17 @@ class Backend:
         store = FileApiKeys(directory / "api-keys.json")
         self.api_key, record = new_api_key(tenant="acme", subject="backend", scopes=SCOPES)
         store.save([record])
-        tokens = TokenVerifier(FileKeys(keys.public), issuer="agentmesh", audience="agentmesh")
         settings = ServiceSettings(
-            listen=listen, shutdown_grace=2.0, limit_calls_per_second=10_000, limit_calls_burst=10_000
+            listen=listen,
+            shutdown_grace=1.0,
+            auth_jwks_file=keys.public,
+            auth_api_keys_file=directory / "api-keys.json",
+            limit_calls_per_second=10_000,
+            limit_calls_burst=10_000,
+            limit_streams=1_000,
         )
         self.runs = Runs(name)
-        self.server = MeshServer(settings, HeaderAuthenticator(tokens, ApiKeyVerifier(store)))
+        self.server = MeshServer(settings, build_authenticator(settings))
         self.server.add(
             run_service_pb2_grpc.add_RunServiceServicer_to_server, self.runs, "agentmesh.orchestrator.v1.RunService"
         )

@@ -1,6 +1,6 @@
 """A backend and a door for each module, both real."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -51,11 +51,7 @@ async def door(backend: Backend, keys: KeyFiles, place: Path) -> AsyncIterator[D
 
 
 @pytest.fixture(autouse=True)
-def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
+def _fresh(request: pytest.FixtureRequest) -> None:
     """Let a test see only what it caused itself."""
     if "backend" in request.fixturenames:
-        runs = request.getfixturevalue("backend").runs
-        runs.seen.clear()
-        runs.speaking.clear()
-        runs.cancelled.clear()
-    yield
+        request.getfixturevalue("backend").runs.forget()

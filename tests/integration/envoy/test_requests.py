@@ -1,4 +1,4 @@
-"""What the door lets through and in which shape: JSON, web pages, sizes, headers, paths, and methods that are not public."""
+"""What the door lets through and in which shape: JSON, web pages, sizes, headers, paths, methods not public."""
 
 import base64
 
@@ -37,8 +37,8 @@ async def test_json_speaks_the_contract(door: Door, bearer: dict[str, str]) -> N
 
 async def test_an_error_of_a_service_is_the_same_on_each_protocol(door: Door, bearer: dict[str, str]) -> None:
     async with native(door.address) as channel, door.http() as http:
+        stub = run_service_pb2_grpc.RunServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            stub = run_service_pb2_grpc.RunServiceStub(channel)
             await stub.GetRun(GET_RUN(run="missing"), metadata=tuple(bearer.items()))
         with pytest.raises(NotFound) as web:
             await GrpcWebClient(http, bearer).unary(f"{RUNS}/GetRun", GET_RUN(run="missing"), run_pb2.Run)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import aclosing
+from itertools import pairwise
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def flows(arrivals: list[float]) -> bool:
     """Whether the pieces came apart, as they were sent, and not together at the end."""
-    gaps = [after - before for before, after in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(arrivals)]
     return len(arrivals) == TOKENS and sum(gap > GAP / 2 for gap in gaps) >= len(gaps) - 1
 
 
@@ -97,8 +98,7 @@ async def test_a_unary_caller_who_leaves_cancels_the_handler(
     async with door.http(headers=bearer) as http:
         waiting = asyncio.create_task(http.get("/v1/runs/slow"))
         async with asyncio.timeout(5):
-            while not backend.runs.seen:
-                await asyncio.sleep(0.005)
+            await backend.runs.arrived.wait()
         waiting.cancel()
         async with asyncio.timeout(0.5):
             await backend.runs.cancelled.wait()
