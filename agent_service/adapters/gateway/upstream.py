@@ -1,0 +1,182 @@
+"""The model endpoint (`MESH_MODEL_URL`): one request, its retries and its time limits.
+
+Owns the upstream key and the connection pool. It yields bytes as they come and knows nothing of their meaning. A call
+that has yielded anything is never repeated: its reader may have seen words.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from agent_service.adapters.gateway.failures import model_failed, model_timeout
+from meshkit.errors import MeshError
+
+__all__ = ["ModelTimeouts", "Patience", "Upstream"]
+
+MAX_ATTEMPTS = 3
+"""How often a call is tried in all; no other layer tries again."""
+
+_BACKOFF_SECONDS = (0.25, 1.0)  # before the second and the third attempt, each ± half
+_MAX_RETRY_AFTER_SECONDS = 30.0  # who asks for more is told at once, so that the caller may decide
+_LONGEST_RETRY_AFTER_SECONDS = 86_400.0  # also of "inf", which is a number to Python
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTimeouts:
+    """Seconds."""
+
+    connect: float = 5.0
+    first_token: float = 30.0
+    next_token: float = 60.0
+
+
+class Patience:
+    """When the next token must have come. Bytes that bring none (comments, a role) do not count."""
+
+    def __init__(self, timeouts: ModelTimeouts) -> None:
+        self._timeouts, self._loop = timeouts, asyncio.get_running_loop()
+        self.any_token = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for the first token, from now."""
+        self.until = self._loop.time() + self._timeouts.first_token
+
+    def token(self) -> None:
+        """A token has come: wait for the next one."""
+        self.any_token = True
+        self.until = self._loop.time() + self._timeouts.next_token
+
+    def over(self) -> MeshError:
+        """Return the error of a model that was waited for in vain."""
+        if self.any_token:
+            return model_timeout(f"the model sent no next token within {self._timeouts.next_token:g} s")
+        return model_timeout(f"the model sent no first token within {self._timeouts.first_token:g} s")
+
+
+class _TryAgainError(Exception):
+    """An attempt failed in a way that another may not; `error` is what it comes to if there is no other."""
+
+    def __init__(self, error: MeshError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Upstream:
+    """Calls the model endpoint."""
+
+    def __init__(
+        self, url: str, key: str | None, timeouts: ModelTimeouts, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        """`url` ends in `/v1`; `key` is sent as a bearer token if there is one. `jitter` gives 0 to 1."""
+        self.timeouts, self._jitter = timeouts, jitter
+        headers = {"accept-encoding": "identity"}  # compressing servers hold tokens back
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/") + "/",
+            headers=headers,
+            # Silence is judged by `Patience`, in tokens; sending a request of some MiB must not hang either.
+            timeout=httpx.Timeout(None, connect=timeouts.connect, write=30.0),
+            # As many as there are calls, which the number of runs bounds; a queue here would look like a slow model.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30.0),
+            trust_env=False,  # the environment is read by config.py alone
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def complete(
+        self, body: bytes, patience: Patience, remaining: Callable[[], float]
+    ) -> AsyncGenerator[tuple[bool, bytes], None]:
+        """Ask for a completion; yield its bytes, each time with whether they are events (or one JSON document).
+
+        Raises MODEL_FAILED and MODEL_TIMEOUT. `remaining` tells how many seconds the run may still take. Close the
+        iterator: that closes the socket.
+        """
+        for backoff in (*_BACKOFF_SECONDS, None):
+            yielded = False
+            try:
+                async with aclosing(self._attempt(body, patience)) as pieces:
+                    async for piece in pieces:
+                        yielded = True
+                        yield piece
+            except _TryAgainError as failure:
+                if yielded or backoff is None:
+                    raise failure.error from None
+                await self._pause(failure.error, backoff, remaining())
+                patience.restart()
+            else:
+                return
+
+    async def _attempt(self, body: bytes, patience: Patience) -> AsyncGenerator[tuple[bool, bytes], None]:
+        request = self._client.build_request(
+            "POST", "chat/completions", content=body, headers={"content-type": "application/json"}
+        )
+        try:
+            async with asyncio.timeout_at(patience.until):
+                response = await self._client.send(request, stream=True)
+        except httpx.ConnectTimeout:
+            raise _TryAgainError(model_failed("the model endpoint does not accept connections in time")) from None
+        except httpx.TransportError as error:
+            raise _TryAgainError(model_failed(f"the model endpoint is not reached: {type(error).__name__}")) from None
+        except TimeoutError:
+            raise patience.over() from None
+        try:
+            is_stream = _judge(response)
+            pieces = aiter(response.aiter_raw())
+            while True:
+                try:
+                    async with asyncio.timeout_at(patience.until):
+                        piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise patience.over() from None
+                except httpx.TransportError as error:
+                    cut = model_failed(f"the model endpoint cut the connection: {type(error).__name__}")
+                    raise _TryAgainError(cut) from None
+                yield is_stream, piece
+        finally:
+            await response.aclose()
+
+    async def _pause(self, error: MeshError, backoff: float, remaining: float) -> None:
+        wait = error.retry_after if error.retry_after is not None else backoff * (0.5 + self._jitter())
+        if wait >= min(remaining, _MAX_RETRY_AFTER_SECONDS):
+            raise error
+        await asyncio.sleep(wait)
+
+
+def _judge(response: httpx.Response) -> bool:
+    """Return whether the answer is a stream of events (or JSON). Raises for every other answer; reads no body."""
+    status = response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        retry_after = _retry_after(response.headers.get("retry-after", ""))
+        raise _TryAgainError(
+            model_failed(f"the model endpoint answered HTTP {status}", status=status, retry_after=retry_after)
+        )
+    if status != httpx.codes.OK:
+        raise model_failed(f"the model endpoint refused the request with HTTP {status}", status=status)
+    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    if kind not in {"text/event-stream", "application/json"}:
+        raise model_failed("the model endpoint sent neither events nor JSON", status=status)
+    return kind == "text/event-stream"
+
+
+def _retry_after(value: str) -> float | None:
+    """Return the seconds that the header asks for: a number, or a date."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECONDS)

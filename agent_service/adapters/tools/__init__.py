@@ -1,0 +1,1 @@
+"""The tools that every agent may name, one file each."""

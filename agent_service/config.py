@@ -1,0 +1,48 @@
+"""The agent service's configuration; the only reader of its environment."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from agent_service.adapters.gateway.upstream import ModelTimeouts
+from meshkit.config import ServiceSettings, load
+
+__all__ = ["OFFLINE_MODEL", "Config", "load_config"]
+
+OFFLINE_MODEL = "builtin/rules-1"
+"""The id of the built-in rule-based responder, which is no language model."""
+
+
+class Config(ServiceSettings):
+    """What the service needs to know."""
+
+    listen: str = "127.0.0.1:50053"
+    """See `ListenSettings`."""
+    runtime: Literal["langchain"] = "langchain"
+    """The framework that this process runs."""
+    model_url: str = Field(pattern=r"^https?://[^\s@]+$")
+    """An OpenAI-compatible endpoint, up to and with its `/v1`. Holds no password: that is the key's place."""
+    model: str = Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+    """The model of agents that name none."""
+    model_key: SecretStr | None = None
+    """The endpoint's key; none: the endpoint asks for none. It leaves this process to that endpoint only."""
+    model_connect_timeout: float = Field(default=5.0, gt=0, le=60)
+    """Seconds until the endpoint accepts a connection."""
+    model_first_token_timeout: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds from a request until its first token."""
+    model_next_token_timeout: float = Field(default=60.0, gt=0, le=3600)
+    """Seconds from one token to the next."""
+    memory_address: str = "127.0.0.1:50052"
+    """Where the memory service listens: `host:port`, several with commas, or `unix:/path`."""
+    max_runs: int = Field(default=100, gt=0, le=10_000)
+    """How many agents may run in this process at once; more are refused with OVERLOADED."""
+
+    @property
+    def timeouts(self) -> ModelTimeouts:
+        """The patience with the model."""
+        return ModelTimeouts(self.model_connect_timeout, self.model_first_token_timeout, self.model_next_token_timeout)
+
+
+def load_config() -> Config:
+    """Read the configuration. Raises ConfigError."""
+    return load(Config)

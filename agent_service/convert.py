@@ -1,0 +1,160 @@
+"""Messages to the domain's models and back: pure, and the only place that knows both."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agentmesh.agent.v1 import activity_pb2, agent_service_pb2, agent_spec_pb2
+from agentmesh.memory.v1 import context_pb2, fact_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from agent_service.domain import events
+from agent_service.domain.runtime import Capability, RuntimeDescription
+from agent_service.domain.task import ChatTurn, Limits, RecalledFact, RecalledItem, RecalledTurn, Task
+from agent_service.domain.tool import Tool
+from meshkit.rpc.failure import to_failure
+
+__all__ = ["description_of", "event_of", "task_of"]
+
+_WRITES = {agent_spec_pb2.MEMORY_POLICY_UNSPECIFIED, agent_spec_pb2.MEMORY_POLICY_READ_WRITE}
+_KINDS = {
+    events.StepKind.MODEL: activity_pb2.STEP_KIND_MODEL,
+    events.StepKind.TOOL: activity_pb2.STEP_KIND_TOOL,
+}
+_SOURCES = {events.StepKind.MODEL: "model", events.StepKind.TOOL: "agent"}
+_FINISHES = {
+    events.FinishReason.UNKNOWN: activity_pb2.FINISH_REASON_UNSPECIFIED,
+    events.FinishReason.STOP: activity_pb2.FINISH_REASON_STOP,
+    events.FinishReason.LENGTH: activity_pb2.FINISH_REASON_LENGTH,
+    events.FinishReason.TOOL_CALLS: activity_pb2.FINISH_REASON_TOOL_CALLS,
+    events.FinishReason.CONTENT_FILTER: activity_pb2.FINISH_REASON_CONTENT_FILTER,
+}
+_CAPABILITIES = {
+    Capability.STREAMS_TOKENS: agent_service_pb2.CAPABILITY_STREAMS_TOKENS,
+    Capability.CANCELS_MODEL_CALL: agent_service_pb2.CAPABILITY_CANCELS_MODEL_CALL,
+    Capability.CALLS_TOOLS: agent_service_pb2.CAPABILITY_CALLS_TOOLS,
+}
+
+
+def task_of(request: agent_service_pb2.ExecuteRequest) -> Task:
+    """Return the task, with the contract's defaults for what the request leaves out."""
+    spec = request.spec
+    return Task(
+        run=request.run,
+        attempt=request.attempt,
+        session=request.session,
+        user=request.user,
+        agent=request.agent,
+        runtime=spec.runtime,
+        model=spec.model,
+        instructions=spec.instructions,
+        tools=tuple(spec.tools),
+        temperature=spec.temperature if spec.HasField("temperature") else None,
+        may_remember=spec.memory in _WRITES,
+        limits=_limits_of(spec.limits),
+        input=request.input,
+        history=tuple(ChatTurn(turn.role == agent_service_pb2.ROLE_ASSISTANT, turn.text) for turn in request.history),
+        recalled=tuple(_recalled_of(item) for item in request.recalled),
+        memory_token=request.memory_token,
+    )
+
+
+def description_of(
+    runtime: RuntimeDescription, tools: Mapping[str, Tool], default_model: str, *, offline: bool
+) -> agent_service_pb2.RuntimeDescription:
+    """Return what a process can run. `offline` tells that the default model is the built-in responder."""
+    description = agent_service_pb2.RuntimeDescription(
+        name=runtime.name,
+        framework_version=runtime.framework_version,
+        capabilities=[_CAPABILITIES[each] for each in runtime.capabilities],
+        default_model=default_model,
+        offline_model=offline,
+    )
+    for tool in tools.values():
+        told = description.tools.add(name=tool.name, description=tool.description)
+        told.input_schema.update(tool.input_schema)
+    return description
+
+
+def event_of(agent: str, event: events.AgentEvent) -> agent_service_pb2.AgentEvent:
+    """Return the event as a message; `agent` is who did it."""
+    field, convert = _EVENTS[type(event.event)]
+    return agent_service_pb2.AgentEvent(agent=agent, step=event.step, **{field: convert(event.event)})
+
+
+def _limits_of(limits: agent_spec_pb2.RunLimits) -> Limits:
+    default = Limits()
+    return Limits(
+        max_model_calls=limits.max_model_calls or default.max_model_calls,
+        max_tool_calls=limits.max_tool_calls or default.max_tool_calls,
+        max_tokens=limits.max_tokens or default.max_tokens,
+        timeout=limits.timeout.ToNanoseconds() / 1e9 if limits.HasField("timeout") else default.timeout,
+    )
+
+
+def _recalled_of(item: context_pb2.ContextItem) -> RecalledItem:
+    if item.WhichOneof("source") == "fact":
+        fact = item.fact
+        by_agent = fact.origin == fact_pb2.FACT_ORIGIN_AGENT
+        return RecalledFact(_time_of(fact, "update_time"), fact.key, fact.value, by_agent)
+    turn = item.interaction
+    return RecalledTurn(_time_of(turn, "create_time"), turn.input, turn.output)
+
+
+def _time_of(message: Any, field: str) -> datetime | None:
+    moment: Timestamp = getattr(message, field)
+    return moment.ToDatetime(UTC) if message.HasField(field) else None
+
+
+def _step_finished(event: events.StepFinished) -> activity_pb2.StepFinished:
+    duration = Duration()
+    duration.FromNanoseconds(round(event.seconds * 1e9))
+    failure = None if event.error is None else to_failure(event.error, _SOURCES[event.kind])
+    return activity_pb2.StepFinished(kind=_KINDS[event.kind], duration=duration, failure=failure)
+
+
+def _usage(usage: events.Usage) -> activity_pb2.Usage:
+    return activity_pb2.Usage(
+        model=usage.model[:200],
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        model_calls=usage.model_calls,
+        tool_calls=usage.tool_calls,
+    )
+
+
+_EVENTS: Mapping[type[events.Event], tuple[str, Callable[[Any], Any]]] = {
+    events.StepStarted: (
+        "step_started",
+        lambda event: activity_pb2.StepStarted(kind=_KINDS[event.kind], name=event.name),
+    ),
+    events.StepFinished: ("step_finished", _step_finished),
+    events.MessageStarted: ("message_started", lambda _: activity_pb2.MessageStarted()),
+    events.TokenDelta: ("token_delta", lambda event: activity_pb2.TokenDelta(text=event.text)),
+    events.ThoughtDelta: ("thought_delta", lambda event: activity_pb2.ThoughtDelta(text=event.text)),
+    events.MessageFinished: (
+        "message_finished",
+        lambda event: activity_pb2.MessageFinished(text=event.text, finish_reason=_FINISHES[event.reason]),
+    ),
+    events.ToolCalled: (
+        "tool_call",
+        lambda event: activity_pb2.ToolCall(id=event.id, name=event.name, arguments=event.arguments),
+    ),
+    events.ToolResult: (
+        "tool_result",
+        lambda event: activity_pb2.ToolResult(
+            id=event.id, name=event.name, content=event.content, is_error=event.is_error
+        ),
+    ),
+    events.Usage: ("usage", _usage),
+    events.MemoryWritten: ("memory_written", lambda event: activity_pb2.MemoryWritten(id=event.id)),
+    events.LimitReached: (
+        "limit_reached",
+        lambda event: activity_pb2.LimitReached(limit=event.limit, value=event.value),
+    ),
+    events.Completed: (
+        "completed",
+        lambda event: activity_pb2.Completed(output=event.output, usage=_usage(event.usage)),
+    ),
+}

@@ -1,0 +1,163 @@
+"""What an agent does, in the words that all frameworks share. `convert.py` maps each class to its message."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from meshkit.errors import MeshError
+
+__all__ = [
+    "AgentEvent",
+    "Completed",
+    "Event",
+    "FinishReason",
+    "LimitReached",
+    "MemoryWritten",
+    "MessageFinished",
+    "MessageStarted",
+    "StepFinished",
+    "StepKind",
+    "StepStarted",
+    "ThoughtDelta",
+    "TokenDelta",
+    "ToolCalled",
+    "ToolResult",
+    "Usage",
+]
+
+
+class StepKind(Enum):
+    """What a step does; the value begins its id."""
+
+    MODEL = "model"
+    TOOL = "tool"
+
+
+class FinishReason(Enum):
+    """Why a message ended; the values are those of the OpenAI protocol."""
+
+    UNKNOWN = ""
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step began."""
+
+    kind: StepKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step ended, after `seconds`; `error` says why it failed, if it did."""
+
+    kind: StepKind
+    seconds: float
+    error: MeshError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStarted:
+    """The agent begins to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDelta:
+    """The next piece of its text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtDelta:
+    """The next piece of its reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFinished:
+    """The agent has spoken; `text` is all of it."""
+
+    text: str
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The agent calls a tool; `arguments` is JSON text as the model wrote it, right or wrong."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool has answered with `content`, which tells of a failure if `is_error`."""
+
+    id: str
+    name: str
+    content: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a model call, or a whole run, has used."""
+
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryWritten:
+    """Something was stored in memory under this id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The limit of this name and value ends the run."""
+
+    limit: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The agent is done; the last event."""
+
+    output: str
+    usage: Usage
+
+
+Event = (
+    StepStarted
+    | StepFinished
+    | MessageStarted
+    | TokenDelta
+    | ThoughtDelta
+    | MessageFinished
+    | ToolCalled
+    | ToolResult
+    | Usage
+    | MemoryWritten
+    | LimitReached
+    | Completed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEvent:
+    """An event and the step it belongs to; the step is empty for the run as a whole."""
+
+    step: str
+    event: Event

@@ -1,0 +1,126 @@
+"""Runs agents: one task from its input to its answer, within its limits, stopped when nobody listens any more.
+
+Owns the life of a run inside this process and how it ends:
+
+    the framework answers           Completed
+    a gate failed or met a limit    the gate's error (MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED)
+    the time is over                LimitReached("timeout"), then LIMIT_REACHED
+    the framework raised            AGENT_FAILED
+    the reader left                 everything is cancelled
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
+
+from agent_service.domain.activity import MAX_TEXT_BYTES, Activity
+from agent_service.domain.events import AgentEvent, Completed
+from agent_service.domain.runtime import ModelGate, Runtime, RuntimeDescription
+from agent_service.domain.task import Task
+from agent_service.domain.text import clean
+from agent_service.domain.tool import Tool
+from agent_service.domain.toolbox import Toolbox
+from meshkit.errors import Internal, InvalidArgument, MeshError, ResourceExhausted
+
+__all__ = ["Executor"]
+
+# How long a cancelled framework may take to unwind before the run ends without it.
+_UNWIND_SECONDS = 5.0
+
+
+class Executor:
+    """Runs the agents of one framework."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        models: ModelGate,
+        tools: Sequence[Tool],
+        *,
+        max_runs: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`max_runs` is how many runs the process carries at once; a run holds some megabytes and a model socket."""
+        self._runtime, self._models = runtime, models
+        self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
+        """What agents may name."""
+        self._max_runs, self._clock = max_runs, clock
+        self.running = 0
+        """How many runs are under way."""
+
+    @property
+    def default_model(self) -> str:
+        """The model of agents that name none."""
+        return self._models.default_model
+
+    def describe(self) -> RuntimeDescription:
+        """Tell which framework it is."""
+        return self._runtime.describe()
+
+    async def execute(self, task: Task) -> AsyncGenerator[AgentEvent, None]:
+        """Run the task; the last event is Completed.
+
+        Raises InvalidArgument for a wrong runtime or tool, ResourceExhausted (OVERLOADED) when the process is full, and
+        what the module's table says. Closing the iterator stops the run and its model calls.
+        """
+        tools = self._tools_of(task)
+        if self.running >= self._max_runs:
+            raise ResourceExhausted("the process runs as many agents as it may", reason="OVERLOADED", retry_after=1.0)
+        self.running += 1
+        activity = Activity(task.limits, self._clock)
+        worker = asyncio.create_task(self._run(task, tools, activity), name=f"run {task.run}")
+        try:
+            async for event in activity.events():
+                yield event
+            yield AgentEvent("", Completed(await worker, activity.total))
+        finally:
+            self.running -= 1
+            worker.cancel()
+            await asyncio.wait([worker])
+
+    def _tools_of(self, task: Task) -> list[Tool]:
+        if task.runtime != self._runtime.describe().name:
+            raise InvalidArgument("this process does not run that runtime", field="spec.runtime")
+        for index, name in enumerate(task.tools):
+            tool = self.tools.get(name)
+            if tool is None:
+                raise InvalidArgument(f"there is no tool {name}", field=f"spec.tools[{index}]")
+            if tool.writes_memory and not task.may_remember:
+                raise InvalidArgument(f"{name} needs a memory policy that writes", field=f"spec.tools[{index}]")
+        return [self.tools[name] for name in task.tools]
+
+    async def _run(self, task: Task, tools: Sequence[Tool], activity: Activity) -> str:
+        """Return the answer, or raise the error that ends the run. Closes the activity either way."""
+        toolbox = Toolbox(tools, task, activity)
+        framework: asyncio.Task[str] | None = None
+        try:
+            with self._models.open(task, activity, toolbox) as model:
+                framework = asyncio.create_task(self._runtime.run(task, model, toolbox), name=f"agent {task.run}")
+                ends: list[asyncio.Future[Any]] = [framework, activity.failure]
+                await asyncio.wait(ends, timeout=activity.remaining(), return_when=asyncio.FIRST_COMPLETED)
+                return self._outcome(task, activity, framework)
+        finally:
+            # By now the model gate is shut, whatever the framework does with its cancellation.
+            if framework is not None:
+                framework.cancel()
+                await asyncio.wait([framework], timeout=_UNWIND_SECONDS)
+                if framework.done() and not framework.cancelled():
+                    framework.exception()  # seen: asyncio need not warn of it
+            activity.close()
+
+    def _outcome(self, task: Task, activity: Activity, framework: asyncio.Task[str]) -> str:
+        if activity.failure.done():
+            raise activity.failure.result()
+        if not framework.done():
+            raise activity.reach("timeout", round(task.limits.timeout))
+        error = framework.exception()
+        if isinstance(error, MeshError):
+            raise error
+        if error is not None:
+            # The text of a foreign exception may hold anything; the cause is logged, redacted, where calls end.
+            raise Internal(f"the framework raised {type(error).__name__}", reason="AGENT_FAILED") from error
+        answer = clean(framework.result())
+        if len(answer.encode()) > MAX_TEXT_BYTES:
+            raise Internal(f"the answer is longer than {MAX_TEXT_BYTES} bytes", reason="AGENT_FAILED")
+        return answer

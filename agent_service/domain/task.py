@@ -1,0 +1,79 @@
+"""What an agent is asked to do: plain data, with the defaults of the contract filled in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = ["ChatTurn", "Limits", "RecalledFact", "RecalledItem", "RecalledTurn", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one run."""
+
+    max_model_calls: int = 25
+    max_tool_calls: int = 50
+    max_tokens: int = 1_000_000
+    """Tokens read and written by all model calls together."""
+    timeout: float = 600.0
+    """Seconds from the start of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """Something said before in the session."""
+
+    by_agent: bool
+    """True: the agent said it; False: the user."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledTurn:
+    """A turn of an earlier conversation."""
+
+    when: datetime | None
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledFact:
+    """A fact about the user."""
+
+    when: datetime | None
+    key: str
+    value: str
+    by_agent: bool
+    """True when an agent noted it, so nobody has confirmed it."""
+
+
+RecalledItem = RecalledTurn | RecalledFact
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt at one run."""
+
+    run: str
+    attempt: int
+    session: str
+    user: str
+    agent: str
+    runtime: str
+    model: str
+    """The model's name at its endpoint; empty: the default one."""
+    instructions: str
+    tools: tuple[str, ...]
+    temperature: float | None
+    may_remember: bool
+    """False when the agent's memory policy forbids it to write."""
+    limits: Limits
+    input: str
+    history: tuple[ChatTurn, ...]
+    recalled: tuple[RecalledItem, ...]
+    memory_token: str
+    """Acts for the user at the memory service. A secret."""
+
+    def __repr__(self) -> str:
+        """Name the run only: the rest is a conversation and a secret."""
+        return f"Task({self.run!r}, attempt={self.attempt})"

@@ -1,0 +1,64 @@
+"""The port that a tool fills."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent_service.domain.task import Task
+
+__all__ = ["Tool", "ToolAnswer", "ToolError", "ToolRun"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What the model is told."""
+
+    content: str
+    is_error: bool = False
+    memory_id: str = ""
+    """The id of what the tool stored in memory, if it did."""
+
+
+class ToolError(Exception):
+    """A tool cannot do what it was asked. The model reads the message and may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """For whom a tool works."""
+
+    task: Task
+    step: str
+
+
+class Tool(Protocol):
+    """Something that an agent can do. `name`, `description` and `input_schema` (JSON Schema) are told to the model."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What it does."""
+        ...
+
+    @property
+    def input_schema(self) -> Mapping[str, Any]:
+        """JSON Schema of its arguments."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """The longest that a call may take, in seconds."""
+        ...
+
+    @property
+    def writes_memory(self) -> bool:
+        """True when an agent that may not write to memory may not have it."""
+        ...
+
+    async def call(self, arguments: Mapping[str, Any], run: ToolRun) -> ToolAnswer:
+        """Check the arguments and do it. Raises ToolError with words for the model."""
+        ...

@@ -1,0 +1,91 @@
+"""The one gate between a framework and the tools of its run.
+
+Owns the order of a tool call's events, its time limit, and that a mistake comes back to the model as an answer that it
+can correct. Only the run's own limits raise.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent_service.domain.activity import Activity, Step
+from agent_service.domain.events import MemoryWritten, StepKind, ToolCalled, ToolResult
+from agent_service.domain.task import Task
+from agent_service.domain.tool import Tool, ToolAnswer, ToolError, ToolRun
+from meshkit.errors import MeshError
+
+__all__ = ["Toolbox"]
+
+_MAX_ID, _MAX_NAME, _MAX_ARGUMENTS = 128, 64, 256 * 1024  # the contract's bounds
+_MAX_ANSWER = 32 * 1024  # characters; more of one answer crowds everything else out of the model's window
+_CUT = "\n[the rest was left out]"
+
+
+class Toolbox:
+    """The tools of one run."""
+
+    def __init__(self, tools: Sequence[Tool], task: Task, activity: Activity) -> None:
+        self.offered = tuple(tools)
+        """What the model may be told of."""
+        self._tools = {tool.name: tool for tool in tools}
+        self._task, self._activity = task, activity
+        self._written: dict[str, str] = {}
+        self._seen: set[str] = set()
+
+    def written(self, arguments: Mapping[str, str]) -> None:
+        """Note the arguments of the next calls, by call id, as the model wrote them: a framework may mend them."""
+        self._written = dict(arguments)
+
+    async def call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
+        """Call a tool by whatever name the model chose; `arguments` are what the framework understood.
+
+        Raises ResourceExhausted (LIMIT_REACHED) when the run may call no more tools; nothing else.
+        """
+        text = self._written.pop(call_id, "") or json.dumps(arguments, ensure_ascii=False)
+        step = await self._activity.begin(StepKind.TOOL, name[:_MAX_NAME])
+        event_id = self._unique(call_id, step)
+        await step.emit(ToolCalled(event_id, name[:_MAX_NAME], text[:_MAX_ARGUMENTS]))
+        answer = await self._answer(name, text, step)
+        if len(answer.content) > _MAX_ANSWER:
+            answer = ToolAnswer(answer.content[:_MAX_ANSWER] + _CUT, answer.is_error, answer.memory_id)
+        await step.emit(ToolResult(event_id, name[:_MAX_NAME], answer.content, answer.is_error))
+        if answer.memory_id:
+            await step.emit(MemoryWritten(answer.memory_id))
+        await step.finish()
+        return answer
+
+    async def _answer(self, name: str, text: str, step: Step) -> ToolAnswer:
+        tool = self._tools.get(name)
+        if tool is None:
+            known = ", ".join(self._tools) or "none"
+            return _mistake(f"There is no tool of that name. The tools are: {known}.")
+        try:
+            arguments = json.loads(text or "{}")
+        except (ValueError, RecursionError):
+            return _mistake("The arguments are not valid JSON. Send one JSON object that fits the tool's schema.")
+        if not isinstance(arguments, dict) or len(text.encode("utf-8", "replace")) > _MAX_ARGUMENTS:
+            return _mistake("The arguments must be one JSON object of at most 256 KiB.")
+        try:
+            async with asyncio.timeout(tool.timeout) as limit:
+                return await tool.call(arguments, ToolRun(self._task, step.id))
+        except ToolError as error:
+            return _mistake(str(error))
+        except MeshError as error:
+            return _mistake(f"The tool failed: {error.reason}.")
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return _mistake(f"The tool took longer than {tool.timeout:g} seconds and was stopped.")
+
+    def _unique(self, call_id: str, step: Step) -> str:
+        # Some models number their calls anew in every message; the contract wants ids that are unique in the run.
+        event_id = call_id[:_MAX_ID]
+        if not event_id or event_id in self._seen:
+            event_id = f"{event_id[: _MAX_ID - 16]}{'.' if event_id else ''}{step.id}"
+        self._seen.add(event_id)
+        return event_id
+
+
+def _mistake(message: str) -> ToolAnswer:
+    return ToolAnswer(message, is_error=True)

@@ -1,0 +1,50 @@
+"""Builds the agent service; the only place that does."""
+
+from agentmesh.agent.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+
+from agent_service.adapters.gateway.server import ModelGateway
+from agent_service.adapters.gateway.upstream import Upstream
+from agent_service.adapters.langchain_runtime import LangChainRuntime
+from agent_service.adapters.tools.calculator import Calculator
+from agent_service.adapters.tools.current_time import CurrentTime
+from agent_service.adapters.tools.memory import Memory
+from agent_service.adapters.tools.memory_remember import MemoryRemember
+from agent_service.adapters.tools.memory_search import MemorySearch
+from agent_service.config import OFFLINE_MODEL, Config
+from agent_service.domain.execution import Executor
+from agent_service.domain.tool import Tool
+from agent_service.servicers.agent import AgentServicer
+from meshkit.auth.authenticator import build_authenticator
+from meshkit.rpc.channel import open_channel
+from meshkit.rpc.server import MeshServer
+from meshkit.rpc.service_config import load_service_config
+from meshkit.telemetry.setup import Telemetry
+
+__all__ = ["SERVICE_NAME", "build"]
+
+SERVICE_NAME = "agentmesh.agent.v1.AgentService"
+
+
+async def build(config: Config, telemetry: Telemetry) -> MeshServer:
+    """Return the service, ready to listen. Raises ConfigError."""
+    server = MeshServer(
+        config,
+        build_authenticator(config, service="agent"),
+        service_configs=[load_service_config("agent")],
+        telemetry=telemetry,
+    )
+
+    memory_channel = open_channel(config.memory_address, load_service_config("memory"))
+    server.resources.push_async_callback(memory_channel.close)
+
+    key = config.model_key.get_secret_value() if config.model_key else None
+    gateway = ModelGateway(Upstream(config.model_url, key, config.timeouts), config.model)
+    await gateway.start()
+    server.resources.push_async_callback(gateway.stop)
+
+    memory = Memory(memory_channel)
+    tools: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory)]
+    executor = Executor(LangChainRuntime(), gateway, tools, max_runs=config.max_runs)
+
+    server.add(add_AgentServiceServicer_to_server, AgentServicer(executor, OFFLINE_MODEL), SERVICE_NAME)
+    return server
