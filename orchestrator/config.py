@@ -17,8 +17,6 @@ class OrchestratorSettings(ServiceSettings):
 
     listen: str = "127.0.0.1:50051"
     """Where it listens."""
-    address_file: str | None = None
-    """A file that gets the bound address, for supervisors that ask for port 0."""
     database_url: SecretStr = Field(validation_alias="DATABASE_URL")
     """Postgres: `postgresql://user:password@host:port/database`."""
     redis_url: SecretStr = Field(validation_alias="REDIS_URL")

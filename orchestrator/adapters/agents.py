@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import cast
 
 from agentmesh.agent.v1 import agent_service_pb2, agent_service_pb2_grpc
 from agentmesh.memory.v1 import context_pb2
@@ -111,5 +112,6 @@ class MeshAgents:
         return RuntimeStatus(runtime, tools, description.SerializeToString())
 
 
-def _stub(channel: MeshChannel) -> agent_service_pb2_grpc.AgentServiceAsyncStub:
-    return agent_service_pb2_grpc.AgentServiceStub(channel)  # one class for both: the channel decides
+def _stub(channel: MeshChannel) -> "agent_service_pb2_grpc.AgentServiceAsyncStub":
+    # The generator makes one class for both kinds of channels, and types for two.
+    return cast("agent_service_pb2_grpc.AgentServiceAsyncStub", agent_service_pb2_grpc.AgentServiceStub(channel))

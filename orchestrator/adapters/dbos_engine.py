@@ -163,7 +163,7 @@ class DbosEngine:
                 outcome = await execute(run)
                 if outcome is not None:
                     await _patiently(lambda: execution.finish(run, _from_json(outcome)))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a defect ends the run, not silently
                 _log.exception("run_broke", run=run)
                 failure = Failure("INTERNAL", type(error).__name__, "orchestrator")
                 await _patiently(lambda: execution.fail(run, failure))

@@ -1,5 +1,7 @@
 """`domain.ports.Memory` over the memory service's gRPC contract."""
 
+from typing import cast
+
 from agentmesh.memory.v1 import (
     context_pb2,
     context_service_pb2,
@@ -23,11 +25,12 @@ class MeshMemory:
     """Asks and tells memory for a run's user."""
 
     def __init__(self, channel: MeshChannel) -> None:
-        self._context: context_service_pb2_grpc.ContextServiceAsyncStub = context_service_pb2_grpc.ContextServiceStub(
-            channel
+        self._context = cast(
+            "context_service_pb2_grpc.ContextServiceAsyncStub", context_service_pb2_grpc.ContextServiceStub(channel)
         )
-        self._interactions: interaction_service_pb2_grpc.InteractionServiceAsyncStub = (
-            interaction_service_pb2_grpc.InteractionServiceStub(channel)
+        self._interactions = cast(
+            "interaction_service_pb2_grpc.InteractionServiceAsyncStub",
+            interaction_service_pb2_grpc.InteractionServiceStub(channel),
         )
 
     async def recall(self, run: Run) -> Recalled:

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from meshkit.context import CallContext
 from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
 from orchestrator.domain.model import Failure, Run, RunState, Usage
-from orchestrator.domain.ports import RequestKey, RunFilter
 from orchestrator.domain.runs import TaskRequest
+from orchestrator.domain.storage import RequestKey, RunFilter
 
 __all__ = [
     "failure_to_proto",

@@ -9,7 +9,8 @@ from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
 from orchestrator.domain.model import Agent, AgentSpec
-from orchestrator.domain.ports import Agents, AgentStore, Clock, FindAgent, RequestKey, RuntimeStatus
+from orchestrator.domain.ports import Agents, Clock, RuntimeStatus
+from orchestrator.domain.storage import AgentStore, FindAgent, RequestKey
 
 __all__ = ["Catalog", "known_agent"]
 

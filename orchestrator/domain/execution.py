@@ -27,11 +27,11 @@ from orchestrator.domain.ports import (
     Memory,
     Pen,
     Recalled,
-    RunStore,
     Spoken,
     SupersededError,
     Task,
 )
+from orchestrator.domain.storage import RunStore
 
 __all__ = ["Execution"]
 

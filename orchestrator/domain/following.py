@@ -12,7 +12,7 @@ from meshkit.context import CallContext
 from meshkit.errors import NotFound, OutOfRange
 from orchestrator.domain.events import Gap, Heartbeat, StoredEvent
 from orchestrator.domain.feed import Feed, Watch
-from orchestrator.domain.ports import RunStore
+from orchestrator.domain.storage import RunStore
 
 __all__ = ["Followed", "Following"]
 

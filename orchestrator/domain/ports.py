@@ -1,42 +1,31 @@
-"""What the domain needs of the world, in its own words; `stores/` and `adapters/` provide it."""
+"""What executing a run needs of the world, in the domain's words: `adapters/` and `stores/` provide it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.domain.events import StateChange, StoredEvent
-from orchestrator.domain.model import Agent, Message, Run, RunState, Session, Usage
+from orchestrator.domain.events import StateChange
+from orchestrator.domain.model import Message, Run, Usage
 
 __all__ = [
     "Activity",
-    "AgentStore",
     "Agents",
     "Clock",
     "Completed",
-    "Decision",
     "EventCodec",
-    "FindAgent",
     "Happened",
     "Log",
-    "MakeRun",
-    "MakeSession",
     "Memory",
-    "NewRun",
     "Pen",
     "Recalled",
     "RecalledItem",
-    "RequestKey",
     "RunEngine",
-    "RunFilter",
-    "RunStore",
     "RuntimeStatus",
-    "SessionStore",
     "Spoken",
     "SupersededError",
     "Task",
 ]
-
 
 Clock = Callable[[], datetime]
 """Tells the time, in UTC; injected so that tests may set it."""
@@ -44,79 +33,6 @@ Clock = Callable[[], datetime]
 
 class SupersededError(Exception):
     """The attempt is no longer the run's: another one began, or the run ended. Its work is to be dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """Makes a create safe to repeat: the same id with the same digest of parameters gets the first answer again."""
-
-    tenant: str
-    method: str
-    request_id: str
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs are listed; empty fields do not filter."""
-
-    session: str = ""
-    agent: str = ""
-    state: RunState | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run about to be stored, and the session to make for it, if it is to have a new one."""
-
-    run: Run
-    session: Session | None
-
-
-Decision = Callable[[Run], StateChange | None]
-"""Given a run whose row is locked: what it becomes, or None to leave it as it is."""
-
-
-FindAgent = Callable[[str], Awaitable[Agent | None]]
-"""Returns the tenant's own agent of a name, read in the transaction that is going on."""
-
-MakeRun = Callable[[Session | None, FindAgent], Awaitable[NewRun]]
-
-
-class RunStore(Protocol):
-    """Runs and their events. Every read by a caller is bound to its tenant."""
-
-    async def create(self, key: RequestKey, session: str, make: MakeRun) -> Run:
-        """Store what `make` returns for the existing session of that id (None for an empty id), once for the key.
-
-        Returns the run as it was accepted. Raises NotFound for a session that the tenant does not have,
-        FailedPrecondition while another run of it is not done, and what a repeated request raises.
-        """
-        ...
-
-    async def get(self, tenant: str, run: str) -> Run:
-        """Return the run. Raises NotFound."""
-        ...
-
-    async def load(self, run: str) -> Run | None:
-        """Return the run whatever its tenant: for the mesh's own work."""
-        ...
-
-    async def list(self, tenant: str, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
-        """Return runs with ids below `before`, newest first."""
-        ...
-
-    async def transition(self, run: str, decide: Decision) -> Run | None:
-        """Change the run as `decide` says, with the event that tells it. Returns the run after it, if it changed."""
-        ...
-
-    async def events(self, run: str, after: int, limit: int) -> Sequence[StoredEvent]:
-        """Return events after a sequence in order, at most `limit` and about 256 KiB."""
-        ...
-
-    async def history(self, session: str, before: str, max_runs: int) -> Sequence[Run]:
-        """Return the session's runs that SUCCEEDED before the given one, newest first."""
-        ...
 
 
 class Pen(Protocol):
@@ -265,59 +181,4 @@ class RunEngine(Protocol):
 
     async def start(self, run: str) -> None:
         """See to it that the run is executed, here or by a peer. Starting the same run twice does nothing more."""
-        ...
-
-
-MakeSession = Callable[[FindAgent], Awaitable[Session]]
-
-
-class SessionStore(Protocol):
-    """Sessions and what was said in them."""
-
-    async def create(self, key: RequestKey, make: MakeSession) -> Session:
-        """Store what `make` returns, once for the key; returns it as it was made."""
-        ...
-
-    async def get(self, tenant: str, session: str) -> Session:
-        """Return the session. Raises NotFound."""
-        ...
-
-    async def list(self, tenant: str, user: str, before: str | None, limit: int) -> Sequence[Session]:
-        """Return the user's sessions with ids below `before`, newest first."""
-        ...
-
-    async def update(self, session: Session, expected_etag: str) -> Session:
-        """Replace title, agent and labels. Raises NotFound, Aborted if the etag is another."""
-        ...
-
-    async def delete(self, tenant: str, session: str) -> None:
-        """Delete it with its runs. Raises NotFound, FailedPrecondition while one of them is not done."""
-        ...
-
-    async def messages(self, session: str, after: tuple[str, int] | None, limit: int) -> Sequence[tuple[int, Message]]:
-        """Return what was said, oldest first, each with its place within the run."""
-        ...
-
-
-class AgentStore(Protocol):
-    """The tenants' own agents."""
-
-    async def create(self, key: RequestKey, tenant: str, agent: Agent) -> Agent:
-        """Store the agent, once for the key. Raises AlreadyExists."""
-        ...
-
-    async def get(self, tenant: str, name: str) -> Agent | None:
-        """Return the agent, None if the tenant has none of that name."""
-        ...
-
-    async def list(self, tenant: str, after: str, limit: int) -> Sequence[Agent]:
-        """Return agents with names above `after`, by name."""
-        ...
-
-    async def update(self, tenant: str, agent: Agent, expected_etag: str) -> Agent:
-        """Replace the agent. Raises NotFound, Aborted if the etag is another."""
-        ...
-
-    async def delete(self, tenant: str, name: str) -> None:
-        """Delete the agent. Raises NotFound."""
         ...

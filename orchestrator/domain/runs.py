@@ -11,7 +11,8 @@ from orchestrator.domain.catalog import known_agent
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import DEFAULT_AGENT, Limits, Run, RunState, Session
-from orchestrator.domain.ports import Agents, Clock, FindAgent, NewRun, RequestKey, RunEngine, RunFilter, RunStore
+from orchestrator.domain.ports import Agents, Clock, RunEngine
+from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter, RunStore
 
 __all__ = ["DEFAULT_WAIT_SECONDS", "Runs", "TaskRequest"]
 

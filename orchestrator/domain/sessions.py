@@ -8,7 +8,8 @@ from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 from orchestrator.domain.catalog import Catalog, known_agent
 from orchestrator.domain.model import Message, Session
-from orchestrator.domain.ports import Clock, FindAgent, RequestKey, SessionStore
+from orchestrator.domain.ports import Clock
+from orchestrator.domain.storage import FindAgent, RequestKey, SessionStore
 
 __all__ = ["SessionDraft", "Sessions"]
 

@@ -9,7 +9,7 @@ from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
 from orchestrator.domain.model import Agent
-from orchestrator.domain.ports import RequestKey
+from orchestrator.domain.storage import RequestKey
 from orchestrator.stores.rows import agent_of, spec_to_json
 from orchestrator.stores.snapshots import agent_from_bytes, agent_to_bytes
 

@@ -94,6 +94,7 @@ class LogPen:
         """The newest entry that is not yet in a commit."""
         self.settled_event = asyncio.Event()
         self._log = log
+        self._voice: tuple[str, str, bool] | None = None
 
     async def write(self, body: bytes, usage: Usage = _NOTHING) -> None:
         """Hand over an event."""
@@ -109,6 +110,9 @@ class LogPen:
             last.text.append(text)
             last.length += len(text)
             return
+        if voice != self._voice:
+            self._voice = voice
+            self._log.hurry()  # the first words of a step are what people wait for
         await self._log.put(_Entry(self, voice=voice, text=[text], length=len(text)))
 
     async def settled(self) -> None:

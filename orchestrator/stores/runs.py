@@ -12,7 +12,8 @@ from meshkit.sql.pool import Connection, Pool, transaction
 from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import Agent, Run, RunState, Session
-from orchestrator.domain.ports import Decision, EventCodec, MakeRun, RequestKey, RunFilter
+from orchestrator.domain.ports import EventCodec
+from orchestrator.domain.storage import Decision, MakeRun, RequestKey, RunFilter
 from orchestrator.stores.agents import find_agent
 from orchestrator.stores.rows import failure_to_json, run_of, session_of, spec_to_json
 from orchestrator.stores.sessions import insert_session

@@ -10,7 +10,7 @@ from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 from orchestrator.domain.model import Agent, Message, Role, Session
-from orchestrator.domain.ports import MakeSession, RequestKey
+from orchestrator.domain.storage import MakeSession, RequestKey
 from orchestrator.stores.agents import find_agent
 from orchestrator.stores.rows import session_of
 from orchestrator.stores.snapshots import session_from_bytes, session_to_bytes

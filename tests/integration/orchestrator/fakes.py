@@ -1,0 +1,130 @@
+"""An agent service and a memory service that do as the input says, on real sockets with real tokens.
+
+Inputs for the agent: `say N MS` (N words, MS milliseconds apart), `hang` (a word, then silence), `break A` (dies in the
+middle up to attempt A, then answers), `fail`, `limit`, `tool`.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from agentmesh.agent.v1 import activity_pb2, agent_service_pb2, agent_service_pb2_grpc
+from agentmesh.memory.v1 import (
+    context_pb2,
+    context_service_pb2,
+    context_service_pb2_grpc,
+    interaction_pb2,
+    interaction_service_pb2,
+    interaction_service_pb2_grpc,
+)
+
+from meshkit import context
+from meshkit.errors import ResourceExhausted, Unavailable
+
+Event = agent_service_pb2.AgentEvent
+
+
+class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
+    """Does as the input says and records what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[agent_service_pb2.ExecuteRequest] = []
+        self.callers: list[context.CallContext] = []
+        self.cancelled: dict[str, float] = {}
+        self.active: set[str] = set()
+
+    async def Describe(self, request: Any, grpc_context: Any) -> agent_service_pb2.RuntimeDescription:
+        tools = [agent_service_pb2.ToolDescription(name=name) for name in ("calculator", "current_time")]
+        return agent_service_pb2.RuntimeDescription(name="langchain", framework_version="1", tools=tools)
+
+    async def Execute(
+        self, request: agent_service_pb2.ExecuteRequest, grpc_context: Any
+    ) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        self.callers.append(context.current())
+        self.active.add(request.run)
+        try:
+            async for event in self._perform(request, *request.input.split()):
+                yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled[request.run] = time.monotonic()
+            raise
+        finally:
+            self.active.discard(request.run)
+
+    async def _perform(
+        self, request: agent_service_pb2.ExecuteRequest, verb: str, *numbers: str
+    ) -> AsyncGenerator[Event, None]:
+        agent = request.agent
+        yield Event(agent=agent, step="model-1", message_started=activity_pb2.MessageStarted())
+        if verb == "hang":
+            yield Event(agent=agent, step="model-1", token_delta=activity_pb2.TokenDelta(text="waiting"))
+            await asyncio.Event().wait()
+        if verb == "fail":
+            raise Unavailable("the model refused", reason="MODEL_FAILED")
+        if verb == "limit":
+            limit = activity_pb2.LimitReached(limit="max_tool_calls", value=1)
+            yield Event(agent=agent, limit_reached=limit)
+            raise ResourceExhausted("max_tool_calls", reason="LIMIT_REACHED")
+        if verb == "tool":
+            call = activity_pb2.ToolCall(id="call-1", name="calculator", arguments="{}")
+            yield Event(agent=agent, step="tool-1", tool_call=call)
+        count, pause = (int(numbers[0]), int(numbers[1]) / 1000) if verb == "say" else (3, 0.001)
+        words = [f"w{place} " for place in range(count)]
+        for place, word in enumerate(words):
+            if verb == "break" and place == 1 and request.attempt <= int(numbers[0]):
+                raise Unavailable("the process died")
+            yield Event(agent=agent, step="model-1", token_delta=activity_pb2.TokenDelta(text=word))
+            if pause:
+                await asyncio.sleep(pause)
+        text = "".join(words)
+        usage = activity_pb2.Usage(input_tokens=10, output_tokens=count, model_calls=1)
+        yield Event(agent=agent, step="model-1", usage=usage)
+        finished = activity_pb2.MessageFinished(text=text, finish_reason=activity_pb2.FINISH_REASON_STOP)
+        yield Event(agent=agent, step="model-1", message_finished=finished)
+        if verb == "tool":
+            usage.tool_calls = 1
+        yield Event(completed=activity_pb2.Completed(output=text, usage=usage))
+
+
+class FakeMemory(
+    context_service_pb2_grpc.ContextServiceServicer, interaction_service_pb2_grpc.InteractionServiceServicer
+):
+    """Recalls every interaction stored for the user, and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.stored: list[interaction_pb2.Interaction] = []
+        self.callers: list[context.CallContext] = []
+        self.failures = 0
+
+    async def GetContext(
+        self, request: context_service_pb2.GetContextRequest, grpc_context: Any
+    ) -> context_service_pb2.GetContextResponse:
+        self._answer()
+        user = context.current().acting_user(request.user)
+        items = [
+            context_pb2.ContextItem(layer=context_pb2.MEMORY_LAYER_SEMANTIC, score=0.5, tokens=1, interaction=each)
+            for each in self.stored
+            if each.user == user
+        ]
+        return context_service_pb2.GetContextResponse(items=items)
+
+    async def StoreInteraction(
+        self, request: interaction_service_pb2.StoreInteractionRequest, grpc_context: Any
+    ) -> interaction_pb2.Interaction:
+        self._answer()
+        user = context.current().acting_user(request.user)
+        stored = interaction_pb2.Interaction(
+            id=request.request_id, user=user, session=request.session, run=request.run, agent=request.agent,
+            input=request.input, output=request.output,
+        )  # fmt: skip
+        if all(each.id != stored.id for each in self.stored):
+            self.stored.append(stored)
+        return stored
+
+    def _answer(self) -> None:
+        self.callers.append(context.current())
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("memory is away")
