@@ -11,8 +11,8 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
-from meshkit.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
 from memory_service.adapters.embedding.batching import MAX_TEXTS
+from meshkit.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
 
 __all__ = ["OpenAIEmbedder"]
 
@@ -33,15 +33,17 @@ class OpenAIEmbedder:
         self._closed = False
 
     @classmethod
-    async def connect(cls, url: str, model: str, key: SecretStr | None = None, *, timeout: float = 10.0) -> Self:
+    async def connect(
+        cls, url: str, model: str, key: SecretStr | None = None, *, request_timeout: float = 10.0
+    ) -> Self:
         """Ask the server for one vector to learn its dimension, and return the embedder.
 
-        `url` is the API's base, as in `https://api.openai.com/v1`; `timeout` is seconds a request. Raises what
+        `url` is the API's base, as in `https://api.openai.com/v1`; `request_timeout` is in seconds. Raises what
         `Embedder.embed` raises of a remote model.
         """
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         # trust_env: the environment is read by the configuration alone.
-        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=request_timeout, trust_env=False)
         try:
             (probe,) = await _request(client, model, ["dimension"])
         except BaseException:
@@ -51,8 +53,7 @@ class OpenAIEmbedder:
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """See `Embedder.embed`."""
-        if self._closed:
-            raise Unavailable("the embedding model is shutting down", reason="DRAINING")
+        self._check_open()
         if len(texts) > MAX_TEXTS:
             raise InvalidArgument(f"{len(texts)} texts to embed at once; at most {MAX_TEXTS} are allowed")
         if self._calls >= _MAX_CALLS:
@@ -61,6 +62,7 @@ class OpenAIEmbedder:
         try:
             vectors: list[list[float]] = []
             for start in range(0, len(texts), _BATCH):
+                self._check_open()  # it may have closed during the request before
                 vectors += await _request(self._client, self.model, texts[start : start + _BATCH])
         finally:
             self._calls -= 1
@@ -69,9 +71,13 @@ class OpenAIEmbedder:
         return vectors
 
     async def close(self) -> None:
-        """Close the connections; requests under way fail with Unavailable."""
+        """See `Embedder.close`; the connections close, and requests under way fail with Unavailable as well."""
         self._closed = True
         await self._client.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the embedding model is shutting down", reason="DRAINING")
 
 
 async def _request(client: httpx.AsyncClient, model: str, texts: Sequence[str]) -> list[list[float]]:
@@ -88,12 +94,12 @@ async def _request(client: httpx.AsyncClient, model: str, texts: Sequence[str]) 
         raise _failed(f"answered HTTP status {response.status_code}")
     try:
         return _vectors(response.json(), len(texts))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise _failed("sent something that is not one vector for each text") from error
 
 
 def _vectors(answer: Any, count: int) -> list[list[float]]:
-    """Return the answer's vectors in the order of the texts, at length 1; ValueError, TypeError, KeyError if none."""
+    """Return the answer's vectors in the order of the texts, at length 1. Raises what a misshapen answer leads to."""
     rows = {row["index"]: row["embedding"] for row in answer["data"]}
     if len(answer["data"]) != count or rows.keys() != set(range(count)):
         raise ValueError("the indices are not those of the texts")
