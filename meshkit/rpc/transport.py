@@ -59,7 +59,7 @@ class Transport:
             # A connection carries one peer; beyond this a client opens another channel or hears that it is too much.
             ("grpc.max_concurrent_streams", 100),
             # Half of the client's interval, so that clocks and jitter never make a healthy client look abusive.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", self.keepalive_ms // 2),
+            ("grpc.http2.min_ping_interval_without_data_ms", self.keepalive_ms // 2),
             ("grpc.keepalive_permit_without_calls", 1),
             # The server finds frozen clients the same way, and frees their streams.
             ("grpc.keepalive_time_ms", self.keepalive_ms),

@@ -35,5 +35,6 @@ class AuthenticationLayer:
         """Run the inner layers as the proven caller."""
         is_open = call.rule.access is Access.OPEN
         caller = NOBODY if is_open else await self._authenticator.authenticate(call.metadata)
+        call.tenant = caller.tenant
         with use(replace(caller, trace_id=trace_id())):
             yield

@@ -11,7 +11,7 @@ the garbage collector, a cancelled stream would run its `finally` blocks later, 
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
@@ -36,7 +36,9 @@ class Call:
     """gRPC's own context: for layers only, handlers use `meshkit.context`."""
     request: Any
     """The message, or the async iterator of messages; a layer may replace it by a checked one."""
-    code: str = field(default="OK")
+    tenant: str = ""
+    """Whose call it is, once that is proven: for the logs of the layers outside of the call's context."""
+    code: str = "OK"
     """The status that the call ends with; the error layer sets it for the telemetry layer."""
 
 

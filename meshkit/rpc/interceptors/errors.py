@@ -49,7 +49,7 @@ class ErrorLayer:
 
 async def _end(call: Call, error: MeshError, cause: Exception | None = None) -> NoReturn:
     if error.code == "INTERNAL":
-        _log.error("call_failed", method=call.method, reason=error.reason, exc_info=cause or error)
+        _log.error("call_failed", method=call.method, tenant=call.tenant, reason=error.reason, exc_info=cause or error)
         if error.reason == "INTERNAL":
             error = Internal(f"internal error, trace {trace_id()}")
     call.code = error.code

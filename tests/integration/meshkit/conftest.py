@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.config import ServiceSettings
-from meshkit.rpc.channel import open_channel
+from meshkit.rpc.channel import MeshChannel, open_channel
 from meshkit.rpc.server import MeshServer
 from meshkit.rpc.transport import TRANSPORT, Transport
 from meshkit.testing.credentials import TestTokens
@@ -44,7 +45,15 @@ class Mesh:
         return server
 
     async def serve(self, handlers: Mapping[str, Callable[..., Any]], **options: Any) -> str:
-        return await self._stack.enter_async_context(serving(self.server(handlers, **options)))
+        return await self.start(self.server(handlers, **options))
+
+    async def start(self, server: MeshServer) -> str:
+        return await self._stack.enter_async_context(serving(server))
+
+    async def stock_stub(self, address: str) -> Any:
+        """Open a stub on gRPC's own channel, without any option of ours but the credentials."""
+        inner = await self._stack.enter_async_context(grpc.aio.insecure_channel(address))
+        return EchoStub(MeshChannel(inner, lambda: self.tokens.token("echo.say")))
 
     async def stub(
         self,

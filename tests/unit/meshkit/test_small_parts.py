@@ -35,7 +35,7 @@ def test_buckets_are_bounded_and_forget_the_longest_unseen() -> None:
 
 def test_the_server_allows_the_pings_that_the_client_sends() -> None:
     client, server = dict(TRANSPORT.channel_options()), dict(TRANSPORT.server_options())
-    assert int(server["grpc.http2.min_recv_ping_interval_without_data_ms"]) < int(client["grpc.keepalive_time_ms"])
+    assert int(server["grpc.http2.min_ping_interval_without_data_ms"]) < int(client["grpc.keepalive_time_ms"])
     assert client["grpc.http2.ping_timeout_ms"] == client["grpc.keepalive_timeout_ms"]
     assert client["grpc.http2.bdp_probe"] == 0
     assert server["grpc.so_reuseport"] == 0
