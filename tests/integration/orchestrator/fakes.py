@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the contract names the methods
 """An agent service and a memory service that do as the input says, on real sockets with real tokens.
 
 Inputs for the agent: `say N MS` (N words, MS milliseconds apart), `hang` (a word, then silence), `break A` (dies in the
