@@ -16,6 +16,7 @@ from meshkit.config import ServiceSettings
 from meshkit.context import current
 from meshkit.errors import NotFound
 from meshkit.rpc.server import MeshServer
+from meshkit.rpc.service_config import load_service_config
 
 TOKENS = 6
 GAP = 0.05
@@ -114,7 +115,11 @@ class Backend:
             limit_streams=1_000,
         )
         self.runs = Runs(name)
-        self.server = MeshServer(settings, build_authenticator(settings))
+        self.server = MeshServer(
+            settings,
+            build_authenticator(settings),
+            service_configs=[load_service_config("orchestrator"), load_service_config("memory")],
+        )
         self.server.add(
             run_service_pb2_grpc.add_RunServiceServicer_to_server, self.runs, "agentmesh.orchestrator.v1.RunService"
         )
