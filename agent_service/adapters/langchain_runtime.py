@@ -99,25 +99,14 @@ class _Tool(BaseTool):  # type: ignore[misc]
 
 
 class _Mistakes(AgentMiddleware):  # type: ignore[misc]
-    """Sends a model's wrong tool calls through the toolbox too, so that the model hears of its mistake."""
+    """Sends calls of tools that do not exist through the toolbox too: LangChain would answer them unseen."""
 
     def __init__(self, toolbox: Toolbox) -> None:
         super().__init__()
         self._toolbox = toolbox
 
-    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Let calls whose arguments are no JSON object pass as calls: the toolbox has their true text."""
-        response = await handler(request)
-        for message in response.result:
-            for wrong in getattr(message, "invalid_tool_calls", ()):
-                call = {"name": wrong["name"] or "", "args": {}, "id": wrong["id"], "type": "tool_call"}
-                message.tool_calls.append(call)
-            if isinstance(message, AIMessage):
-                message.invalid_tool_calls = []
-        return response
-
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Answer calls of tools that do not exist."""
+        """Call the tool that there is, or say that there is none."""
         return await (handler(request) if request.tool is not None else _call(self._toolbox, request.tool_call))
 
 

@@ -95,17 +95,19 @@ class ModelCall:
         if piece.thought:
             await step.emit(ThoughtDelta(piece.thought))
         if piece.text:
-            if not self._speaks:
-                self._speaks = True
-                await step.emit(MessageStarted())
+            await self._speak(step)
             await step.emit(TokenDelta(piece.text))
 
     async def _conclude(self, step: Step) -> None:
         completion = self._completion
         completion.end()
+        if not self._speaks and not completion.calls_tools:
+            await self._speak(step)  # an empty answer is an answer; calls of tools need no words
         await step.emit(completion.used(len(self._body)))
-        if not self._speaks and completion.calls_tools:
-            return  # it acts without a word
+        if self._speaks:
+            await step.emit(MessageFinished(completion.text, completion.finish_reason))
+
+    async def _speak(self, step: Step) -> None:
         if not self._speaks:
+            self._speaks = True
             await step.emit(MessageStarted())
-        await step.emit(MessageFinished(completion.text, completion.finish_reason))

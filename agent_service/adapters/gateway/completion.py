@@ -112,11 +112,19 @@ class Completion:
         return Usage(self.model, int(read or 0), int(wrote or 0), model_calls=1)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the answer as a `chat.completion`, for a framework that did not ask for a stream."""
+        """Return the answer as a `chat.completion`, for a framework that did not ask for a stream.
+
+        Arguments that are no JSON object become `{}`: frameworks fail on them before a tool could tell the model, and
+        the toolbox has their true text.
+        """
         message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
         if self._calls:
             message["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": _sound(call.arguments)},
+                }
                 for call in self._calls
             ]
         else:
@@ -193,6 +201,13 @@ def parse(data: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _malformed("answer")
     return value
+
+
+def _sound(arguments: str) -> str:
+    try:
+        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+    except (ValueError, RecursionError):
+        return "{}"
 
 
 def _object(data: dict[str, Any], name: str) -> dict[str, Any] | None:

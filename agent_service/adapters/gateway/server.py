@@ -80,6 +80,7 @@ class ModelGateway:
             ws="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,
             log_config=None,
             log_level="critical",  # it would log every cancelled call as an error of the application
             timeout_graceful_shutdown=1,
