@@ -22,9 +22,9 @@ Encode = Callable[[Sequence[str]], list[list[float]]]
 # come again, because a longer wait would outlive most deadlines.
 MAX_TEXTS = 1024
 # Texts in one batch: what a newcomer waits for at most before its own turn.
-_BATCH = 16
+_BATCH = 8
 # Texts that one request may put into a batch while others wait: a query passes a long list of documents.
-_SHARE = 8
+_SHARE = 4
 _RETRY_AFTER = 1.0  # seconds
 
 
