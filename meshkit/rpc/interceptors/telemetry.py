@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from meshkit.rpc.interceptors.chain import Call
+from meshkit.rpc.policy import Access
 from meshkit.telemetry.setup import Telemetry
 
 __all__ = ["TelemetryLayer"]
@@ -37,6 +38,9 @@ class TelemetryLayer:
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Hold the call's span open and current while the inner layers run."""
+        if call.rule.access is Access.OPEN:
+            yield  # health is asked every second by every balancer: nobody wants to read of it
+            return
         method = {"rpc.system.name": "grpc", "rpc.method": call.method.removeprefix("/")}
         parent = self._propagator.extract(call.metadata)
         span = self._tracer.start_span(

@@ -6,11 +6,15 @@ import asyncio
 import io
 import json
 import logging
+import signal
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import pytest
 import structlog
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -21,8 +25,10 @@ from meshkit import context, errors
 from meshkit.rpc.streams import open_stream
 from meshkit.telemetry.logs import setup_logs
 from meshkit.telemetry.setup import Telemetry
+from meshkit.testing.credentials import TestTokens
 from tests.integration.meshkit.conftest import Mesh, say
 from tests.integration.meshkit.echo import SERVICE, Echo
+from tests.integration.meshkit.processes import echo_process
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -184,3 +190,42 @@ async def test_no_credential_and_no_message_is_exported(mesh: Mesh, recorder: Re
     assert f"{SERVICE}/Say" in exported
     assert token not in exported
     assert "secret text" not in exported
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer, metrics_service_pb2_grpc.MetricsServiceServicer):
+    """An OTLP receiver: keeps the names that arrive, under the service that sent them."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.services: set[str] = set()
+
+    def _keep(self, resource: Any, names: Any) -> None:
+        self.services |= {each.value.string_value for each in resource.attributes if each.key == "service.name"}
+        self.names |= set(names)
+
+    async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the method's name in both services
+        if isinstance(request, trace_service_pb2.ExportTraceServiceRequest):
+            for group in request.resource_spans:
+                self._keep(group.resource, [span.name for scope in group.scope_spans for span in scope.spans])
+            return trace_service_pb2.ExportTraceServiceResponse()
+        for group in request.resource_metrics:
+            self._keep(group.resource, [metric.name for scope in group.scope_metrics for metric in scope.metrics])
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+async def test_a_process_exports_what_it_saw_before_it_ends(mesh: Mesh, tokens: TestTokens) -> None:
+    collector, server = Collector(), grpc.aio.server()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(collector, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    variables = {"MESH_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "MESH_SHUTDOWN_GRACE": "1"}
+    async with echo_process(tokens, variables) as echo:
+        stub = await mesh.stub(echo.address)
+        await stub.Say(Echo(text="a"))
+        echo.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(echo.wait(), 10) == 0
+    await server.stop(None)
+    assert collector.services == {"echo"}
+    assert {f"{SERVICE}/Say", "rpc.server.call.duration"} <= collector.names
+    assert not any("health" in name for name in collector.names)

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey
 
 from meshkit.auth.authenticator import HeaderAuthenticator
 from meshkit.auth.keys import FileKeys
-from meshkit.auth.tokens import TokenVerifier
+from meshkit.auth.tokens import LEEWAY_SECONDS, PROVEN_SECONDS, TokenVerifier
 from meshkit.context import CallContext
 from meshkit.errors import Unauthenticated
 from meshkit.testing.clock import FrozenClock
@@ -178,10 +178,39 @@ async def test_what_is_allowed_is_taken(verifier: TokenVerifier, clock: FrozenCl
         await verifier.verify(sign())
 
 
+async def test_a_proof_is_remembered_for_seconds_and_never_beyond_the_token(tmp_path: Path, clock: FrozenClock) -> None:
+    asked = 0
+
+    class Keys:
+        document = KeySet([KEY])
+
+        async def keys(self, kid: str) -> KeySet:
+            nonlocal asked
+            asked += 1
+            return self.document
+
+    source = Keys()
+    verifier = TokenVerifier(source, issuer="agentmesh", audience="agentmesh", clock=clock)
+    token = sign()
+    assert await verifier.verify(token) == await verifier.verify(token)
+    assert asked == 1
+    source.document = KeySet([FOREIGN])  # the key is withdrawn
+    clock.advance(PROVEN_SECONDS)
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(token)
+    source.document = KeySet([KEY])
+    short = sign(exp=NOW + 10 - LEEWAY_SECONDS + 5)
+    await verifier.verify(short)
+    clock.advance(5)
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(short)
+
+
 async def test_verifying_takes_less_than_a_millisecond(tokens_and_verifier: tuple[str, TokenVerifier]) -> None:
     token, verifier = tokens_and_verifier
     took = []
     for _ in range(50):
+        verifier._proven.clear()
         started = time.perf_counter()
         await verifier.verify(token)
         took.append(time.perf_counter() - started)
