@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.model_server import ModelServer
 
 from tests.e2e.running import RunningMesh, start_mesh, stop_mesh
+from tests.fakes.model_server import ModelServer
+
+MODEL_KEY = "sk-canary-2f1c9d"
+"""The model's key: no log, event or error may ever hold it."""
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +38,18 @@ def model_server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="session")
+def model_key() -> str:
+    return MODEL_KEY
+
+
+@pytest.fixture(scope="session")
 def mesh(mesh_directory: Path, model_server: ModelServer) -> Iterator[RunningMesh]:
     """A mesh whose agents ask the tests' model server."""
     running = start_mesh(
         mesh_directory / "scripted",
         MESH_MODEL_URL=model_server.url,
         MESH_MODEL="scripted-1",
-        MESH_MODEL_KEY=model_server.key,
+        MESH_MODEL_KEY=MODEL_KEY,
     )
     yield running
     stop_mesh(running)
