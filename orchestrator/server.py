@@ -1,10 +1,6 @@
 """Builds the orchestrator, in reading order: stores, peers, engine, verbs, services. Nothing else builds things."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from agentmesh.orchestrator.v1 import (
@@ -28,6 +24,7 @@ from meshkit.telemetry.setup import Telemetry
 from orchestrator.adapters.agents import MeshAgents, memory_tokens
 from orchestrator.adapters.dbos_engine import DbosEngine
 from orchestrator.adapters.memory import MeshMemory
+from orchestrator.background import running
 from orchestrator.config import OrchestratorSettings
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.catalog import Catalog
@@ -106,10 +103,10 @@ async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshSer
         wakeups.keep_polling(runs.positions),
         keep_tidy(pool, settings.event_retention),
     )
-    await opened.enter_async_context(_running(*loops))
+    await opened.enter_async_context(running(*loops))
     await engine.open(execution)
     opened.push_async_callback(engine.close)
-    await opened.enter_async_context(_running(engine.keep_watch()))
+    await opened.enter_async_context(running(engine.keep_watch()))
 
     # Verbs and services
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
@@ -131,27 +128,6 @@ async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshSer
     server.watch("postgres", ping_of(pool))
     server.watch("redis", redis.ping, critical=False)
     return server
-
-
-@asynccontextmanager
-async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run endless loops in the background until the block is left."""
-    tasks = [asyncio.create_task(_survive(loop)) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _survive(loop: Coroutine[Any, Any, None]) -> None:
-    """Tell of a loop that breaks: it handles what it expects, so this is a defect, and must not be silent."""
-    try:
-        await loop
-    except Exception:
-        _log.exception("background_loop_broke", loop=str(loop))
-        raise
 
 
 def _now() -> datetime:

@@ -6,6 +6,7 @@ loses, the poll finds within a second.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from redis.asyncio import Redis
@@ -13,6 +14,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from meshkit.errors import MeshError
+from orchestrator.background import running
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import RunState
 
@@ -67,7 +69,7 @@ class Wakeups:
                     await self._listen(listener)
             except (RedisError, OSError) as error:
                 _log.warning("wakeups_not_heard", error=type(error).__name__)
-                await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def keep_polling(self, positions: Positions, interval: float = POLL_SECONDS) -> None:
         """Ask Postgres about everything that is watched here, until cancelled: one small query for all."""
@@ -88,29 +90,25 @@ class Wakeups:
                     watch.vanish()
 
     async def _listen(self, listener: PubSub) -> None:
-        subscriber = asyncio.create_task(self._keep_subscribed(listener))
-        try:
+        async with running(self._keep_subscribed(listener)) as (subscriber,):
             while not subscriber.done():
                 message = await listener.get_message(timeout=_RETRY_SECONDS)
                 if message is not None:
                     self._take_in(message)
-            await subscriber
-        finally:
-            subscriber.cancel()
-            await asyncio.gather(subscriber, return_exceptions=True)
 
     async def _keep_subscribed(self, listener: PubSub) -> None:
         """Listen to the channels of the runs that are watched here, and to no others."""
         heard: set[str] = set()
-        while True:
-            self._feed.changed.clear()
-            wanted = {_channel(watch.tenant, watch.run) for watch in self._feed.watched().values()}
-            if added := wanted - heard:
-                await listener.subscribe(*added)
-            if removed := heard - wanted:
-                await listener.unsubscribe(*removed)
-            heard = wanted
-            await self._feed.changed.wait()
+        with suppress(RedisError, OSError):  # then the listener ends, and begins anew
+            while True:
+                self._feed.changed.clear()
+                wanted = {_channel(watch.tenant, watch.run) for watch in self._feed.watched().values()}
+                if added := wanted - heard:
+                    await listener.subscribe(*added)
+                if removed := heard - wanted:
+                    await listener.unsubscribe(*removed)
+                heard = wanted
+                await self._feed.changed.wait()
 
     def _take_in(self, message: dict[str, bytes | str]) -> None:
         run = _text(message["channel"]).rpartition(":")[2]

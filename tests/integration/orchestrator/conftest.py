@@ -1,0 +1,88 @@
+"""The stores of an orchestrator in the test's own process, on the real Postgres and Valkey."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from meshkit.ids import new_id
+from meshkit.sql.migrations import migrate, read_migrations
+from meshkit.sql.pool import Pool, open_pool
+from orchestrator.background import running
+from orchestrator.convert.events import ProtoEvents
+from orchestrator.domain.events import StateChange
+from orchestrator.domain.feed import Feed
+from orchestrator.domain.model import AgentSpec, Run, RunState, Session
+from orchestrator.domain.storage import FindAgent, NewRun, RequestKey
+from orchestrator.stores.event_log import EventLog
+from orchestrator.stores.runs import PostgresRuns
+from orchestrator.stores.sessions import PostgresSessions
+from orchestrator.stores.wakeups import Wakeups
+
+TENANT = "acme"
+
+
+@dataclass
+class Stores:
+    """One replica's stores, with their loops running."""
+
+    pool: Pool
+    feed: Feed
+    wakeups: Wakeups
+    runs: PostgresRuns
+    sessions: PostgresSessions
+    log: EventLog
+
+    async def queued(self, tenant: str = TENANT, session: str = "") -> Run:
+        async def make(existing: Session | None, find_agent: FindAgent) -> NewRun:
+            now = datetime.now(UTC)
+            home = existing or Session(new_id("ses"), tenant, "ada", "", "", {}, now, now, "etag")
+            run = Run(
+                new_id("run"), tenant, home.id, "ada", "assistant", AgentSpec("langchain"), "hello", now,
+                last_sequence=1,
+            )  # fmt: skip
+            return NewRun(run, None if existing else home)
+
+        return await self.runs.create(RequestKey(tenant, "CreateRun", new_id("req"), b""), session, make)
+
+    async def running(self) -> Run:
+        return await self.begin((await self.queued()).id)
+
+    async def begin(self, run_id: str) -> Run:
+        run = await self.runs.transition(run_id, lambda run: StateChange(RunState.RUNNING, run.attempt + 1))
+        assert run is not None
+        return run
+
+    async def end(self, run: Run, state: RunState = RunState.SUCCEEDED) -> Run | None:
+        return await self.runs.transition(
+            run.id, lambda now: None if now.state.terminal else StateChange(state, now.attempt)
+        )
+
+
+@asynccontextmanager
+async def replica(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(postgres_url, "orchestrator", max_size=5))
+        await migrate(pool, "orchestrator", read_migrations("orchestrator.stores.migrations"))
+        redis = Redis.from_url(redis_url, socket_connect_timeout=1.0)
+        stack.push_async_callback(redis.aclose)
+        codec, feed = ProtoEvents(), Feed()
+        wakeups = Wakeups(redis, feed)
+        runs, log = PostgresRuns(pool, codec, feed, wakeups), EventLog(pool, codec, feed, wakeups)
+        loops = (
+            log.keep_writing(),
+            wakeups.keep_publishing(),
+            wakeups.keep_listening(),
+            wakeups.keep_polling(runs.positions),
+        )
+        async with running(*loops):
+            yield Stores(pool, feed, wakeups, runs, PostgresSessions(pool), log)
+
+
+@pytest_asyncio.fixture
+async def stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
+    async with replica(postgres_url, redis_url) as started:
+        yield started
