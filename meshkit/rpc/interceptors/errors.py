@@ -41,7 +41,7 @@ class ErrorLayer:
             call.code = "DEADLINE_EXCEEDED" if left is not None and left <= 0 else "CANCELLED"
             raise
         except grpc.aio.AbortError:
-            call.code = "ABORTED"  # a standard servicer (health, reflection) refused by itself
+            call.code = "UNKNOWN"  # only gRPC's own servicers end a call by themselves, and tell us not how
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: the text must not leave the process
             await _end(call, Internal("defect"), error)

@@ -1,5 +1,6 @@
 """Who may call what: every refusal over a real connection."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -200,3 +201,23 @@ async def test_open_streams_are_limited_apart_from_calls(mesh: Mesh) -> None:
     await third.read()
     for stream in (*streams, third):
         stream.cancel()
+
+
+async def test_a_process_that_is_full_says_so_at_once(mesh: Mesh) -> None:
+    go_on = asyncio.Event()
+
+    async def wait(request: Any, _context: Any) -> Any:
+        await go_on.wait()
+        return request
+
+    stub = await mesh.stub(await mesh.serve({"Say": wait}, settings={"limit_concurrent_calls": 4}))
+    calls = [asyncio.ensure_future(stub.Say(Echo(text=str(number)))) for number in range(8)]
+    done, waiting = await asyncio.wait(calls, timeout=1)
+    assert done
+    assert waiting
+    for call in done:
+        error = call.exception()
+        assert isinstance(error, errors.ResourceExhausted)
+        assert error.reason == "OVERLOADED"
+    go_on.set()
+    assert all([(await call).text for call in waiting])
