@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,14 @@ def model() -> Iterator[ModelServer]:
 
 
 @contextmanager
-def agent_process(directory: Path, model_url: str, tokens: TestTokens, **variables: str) -> Iterator[Process]:
+def agent_process(
+    directory: Path,
+    model_url: str,
+    tokens: TestTokens,
+    *,
+    arguments: Sequence[str] = ("-m", "agent_service"),
+    **variables: str,
+) -> Iterator[Process]:
     """Start the service and wait until it listens."""
     key_file = directory / "model.key"
     key_file.write_text(MODEL_KEY)
@@ -81,7 +89,7 @@ def agent_process(directory: Path, model_url: str, tokens: TestTokens, **variabl
     log = directory / "agent.log"
     with log.open("w") as file:
         child = subprocess.Popen(
-            [PYTHON, *variables.pop("_PYTHON_ARGUMENTS", "-m agent_service").split()],
+            [PYTHON, *arguments],
             env=environment,
             cwd=directory,
             stdout=file,
@@ -89,7 +97,7 @@ def agent_process(directory: Path, model_url: str, tokens: TestTokens, **variabl
             text=True,
         )
     try:
-        asyncio.run(_listening(child, log))
+        _wait_until_listening(child, log)
         yield Process(child, address, log, tokens)
     finally:
         child.terminate()
@@ -99,11 +107,12 @@ def agent_process(directory: Path, model_url: str, tokens: TestTokens, **variabl
             child.kill()
 
 
-async def _listening(child: "subprocess.Popen[str]", log: Path) -> None:
-    async with asyncio.timeout(60):
-        while '"listening"' not in log.read_text():
-            assert child.poll() is None, log.read_text()
-            await asyncio.sleep(0.05)  # the start of a process has no event to wait for
+def _wait_until_listening(child: "subprocess.Popen[str]", log: Path) -> None:
+    late = time.monotonic() + 60
+    while '"listening"' not in log.read_text():
+        assert child.poll() is None, log.read_text()
+        assert time.monotonic() < late, log.read_text()
+        time.sleep(0.05)  # the start of a process has no event to wait for
 
 
 @pytest.fixture(scope="session")
@@ -178,15 +187,13 @@ async def client(agent: Process) -> AsyncIterator[Client]:
         yield Client(channel)
 
 
-@pytest_asyncio.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
-
-
 def logged(process: Process) -> list[dict[str, Any]]:
     """Return the lines of the service's log; each must be JSON, or something printed."""
     return [json.loads(line) for line in process.log.read_text().splitlines()]
 
 
-Until = Callable[[Callable[[], bool]], Any]
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Return when the condition holds; for what another thread or process brings about."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - no event of ours tells of it
+            await asyncio.sleep(0.002)

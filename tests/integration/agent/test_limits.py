@@ -1,0 +1,138 @@
+"""What ends a run from outside: its limits, its deadline, its caller, a full process."""
+
+import asyncio
+import math
+import statistics
+import time
+
+import pytest
+
+from meshkit.errors import DeadlineExceeded, InvalidArgument, PermissionDenied, ResourceExhausted
+from meshkit.rpc.channel import open_channel
+from meshkit.rpc.service_config import load_service_config
+from tests.fakes.model_server import ModelServer, call, say, stall_after
+from tests.integration.agent.conftest import Client, Process, Run, until
+
+CANCELS = 60
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "value", "model_calls"),
+    [
+        ({"max_model_calls": 3}, "max_model_calls", 3, 3),
+        ({"max_tool_calls": 2}, "max_tool_calls", 2, 3),
+        ({"max_tokens": 60}, "max_tokens", 60, 3),
+    ],
+)
+async def test_a_limit_ends_the_run(
+    client: Client, model: ModelServer, limits: dict[str, int], name: str, value: int, model_calls: int
+) -> None:
+    about = f"loop until {name}"
+    model.script(*[call("calculator", {"expression": "1+1"}, ids=str(turn)) for turn in range(50)], when=about)
+    run = Run()
+    with pytest.raises(ResourceExhausted) as caught:
+        await client.run(about, "calculator", into=run, spec={"limits": limits})
+    assert (caught.value.reason, caught.value.metadata["limit"]) == ("LIMIT_REACHED", name)
+    reached = run.events[-1].limit_reached
+    assert (reached.limit, reached.value) == (name, value)
+    assert len(model.about(about)) == model_calls
+
+
+async def test_the_time_limit_ends_the_run_and_closes_the_socket(client: Client, model: ModelServer) -> None:
+    model.script(say(*["word "] * 200, delay=0.05), when="talk for long")
+    run, began = Run(), time.monotonic()
+    with pytest.raises(ResourceExhausted) as caught:
+        await client.run("talk for long", into=run, spec={"limits": {"timeout": {"seconds": 1}}})
+    assert 0.95 < time.monotonic() - began < 1.5
+    assert caught.value.metadata["limit"] == "timeout"
+    assert run.events[-1].limit_reached.value == 1
+    (exchange,) = model.about("talk for long")
+    await until(lambda: exchange.dropped is not None)
+
+
+async def test_the_callers_deadline_ends_the_run(client: Client, model: ModelServer) -> None:
+    model.script(say(*["word "] * 200, delay=0.05), when="hurry")
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await client.run("hurry", timeout=0.8)
+    assert time.monotonic() - began < 0.85
+    (exchange,) = model.about("hurry")
+    await until(lambda: exchange.dropped is not None)
+    assert exchange.dropped is not None
+    assert exchange.dropped - began < 1.0
+
+
+async def test_a_cancelled_run_closes_the_models_socket(client: Client, model: ModelServer) -> None:
+    """Sixty runs, cancelled at different moments: none goes on, each socket is closed within 100 ms."""
+    model.script(*[say(*["word "] * 400, delay=0.02) for _ in range(CANCELS)], when="talk on")
+    latencies: list[float] = []
+
+    async def cancel_one(number: int) -> None:
+        stream = client.stub.Execute(client.request(f"talk on, number {number}.", run=f"run_{number}"))
+        seen = 0
+        async for event in stream:
+            seen += event.WhichOneof("event") == "token_delta"
+            if seen > number % 4:
+                break
+        cancelled = time.monotonic()
+        stream.cancel()
+        (exchange,) = model.about(f"number {number}.")
+        await until(lambda: exchange.dropped is not None)
+        latencies.append((exchange.dropped or math.inf) - cancelled)
+
+    for start in range(0, CANCELS, 4):
+        await asyncio.gather(*(cancel_one(number) for number in range(start, start + 4)))
+    assert len(latencies) == CANCELS
+    print(
+        f"cancel to closed socket: p50 {statistics.median(latencies) * 1e3:.1f} ms, max {max(latencies) * 1e3:.1f} ms"
+    )
+    assert statistics.quantiles(latencies, n=100)[98] < 0.1
+    assert model.open_calls() == 0
+
+
+async def test_a_run_cancelled_before_the_first_token_stops_too(client: Client, model: ModelServer) -> None:
+    model.script(stall_after(), when="silent model")
+    stream = client.stub.Execute(client.request("silent model"))
+    await until(lambda: bool(model.about("silent model")))
+    cancelled = time.monotonic()
+    stream.cancel()
+    (exchange,) = model.about("silent model")
+    await until(lambda: exchange.dropped is not None)
+    assert exchange.dropped is not None
+    assert exchange.dropped - cancelled < 0.1
+
+
+async def test_a_slow_reader_slows_the_model_and_loses_nothing(client: Client, model: ModelServer) -> None:
+    words = [f"{number:>99} " for number in range(6_000)]
+    model.script(say(*words, piece_bytes=200_000), when="flood")
+    stream = client.stub.Execute(client.request("flood"))
+    run = Run()
+    async for event in stream:
+        run.events.append(event)
+        if len(run.events) < 20:
+            await asyncio.sleep(0.02)  # a reader that takes its time is what is tested
+    assert run.text == "".join(words)
+
+
+async def test_unknown_tools_and_runtimes_are_refused_before_the_model_is_asked(
+    client: Client, model: ModelServer
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        await client.run("unknown tool", "calculator", "teleport")
+    assert caught.value.field_violations[0].field == "spec.tools[1]"
+    with pytest.raises(InvalidArgument) as caught:
+        await client.run("read only", "memory_remember", spec={"memory": 2})
+    assert caught.value.field_violations[0].field == "spec.tools[0]"
+    request = client.request("other runtime")
+    request.spec.runtime = "autogen"
+    with pytest.raises(InvalidArgument) as caught:
+        await anext(aiter(client.stub.Execute(request)))
+    assert caught.value.field_violations[0].field == "spec.runtime"
+    assert not model.about("unknown tool")
+
+
+async def test_only_services_of_the_mesh_may_call(agent: Process) -> None:
+    users = agent.tokens.token("agents.execute")
+    async with open_channel(agent.address, load_service_config("agent"), credentials=lambda: users) as channel:
+        with pytest.raises(PermissionDenied):
+            await Client(channel).run("as a user")
