@@ -1,7 +1,7 @@
 """A small service behind the door: the mesh's real server and contracts, with handlers that tests can watch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import grpc
@@ -13,8 +13,9 @@ from meshkit.auth.api_keys import FileApiKeys, new_api_key
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.auth.issuer import KeyFiles
 from meshkit.config import ServiceSettings
-from meshkit.context import current
+from meshkit.context import CallContext, current
 from meshkit.errors import NotFound
+from meshkit.rpc.interceptors.authentication import Authenticator
 from meshkit.rpc.server import MeshServer
 from meshkit.rpc.service_config import load_service_config
 
@@ -98,6 +99,17 @@ class Facts(memory_service_pb2_grpc.MemoryServiceServicer):
         return fact_pb2.Fact(id=request.fact, value="x" * 3_000_000)
 
 
+class Counted:
+    """An authenticator that tells how many calls got as far as the service, good or bad."""
+
+    def __init__(self, inner: Authenticator) -> None:
+        self._inner, self.calls = inner, 0
+
+    async def authenticate(self, metadata: Mapping[str, str]) -> CallContext:
+        self.calls += 1
+        return await self._inner.authenticate(metadata)
+
+
 class Backend:
     """One replica, which serves the orchestrator's and the memory service's methods alike."""
 
@@ -115,9 +127,10 @@ class Backend:
             limit_streams=1_000,
         )
         self.runs = Runs(name)
+        self._counted = Counted(build_authenticator(settings))
         self.server = MeshServer(
             settings,
-            build_authenticator(settings),
+            self._counted,
             service_configs=[load_service_config("orchestrator"), load_service_config("memory")],
         )
         self.server.add(
@@ -126,6 +139,15 @@ class Backend:
         self.server.add(
             memory_service_pb2_grpc.add_MemoryServiceServicer_to_server, Facts(), "agentmesh.memory.v1.MemoryService"
         )
+
+    @property
+    def asked(self) -> int:
+        """How many calls came since `forget`, but for health."""
+        return self._counted.calls
+
+    def forget(self) -> None:
+        self._counted.calls = 0
+        self.runs.forget()
 
     @property
     def address(self) -> str:

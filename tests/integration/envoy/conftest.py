@@ -54,4 +54,4 @@ async def door(backend: Backend, keys: KeyFiles, place: Path) -> AsyncIterator[D
 def _fresh(request: pytest.FixtureRequest) -> None:
     """Let a test see only what it caused itself."""
     if "backend" in request.fixturenames:
-        request.getfixturevalue("backend").runs.forget()
+        request.getfixturevalue("backend").forget()

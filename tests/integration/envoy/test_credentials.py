@@ -114,7 +114,7 @@ async def test_a_bad_token_is_refused_at_the_door(
     assert answer.json()["details"][0]["reason"] == "UNAUTHENTICATED"
     texts.add(answer.json()["message"])
     assert len(texts) == 1, "the text tells which check failed"
-    assert not backend.runs.seen, "the call reached the service"
+    assert not backend.asked, "the call reached the service"
 
 
 async def test_every_bad_token_is_tried(bad_tokens: dict[str, str]) -> None:
