@@ -1,9 +1,10 @@
 """A mesh for tests: real orchestrator processes between fake peers, and clients with real tokens."""
 
 import asyncio
+import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,7 @@ class Mesh:
     memory: FakeMemory
     stack: AsyncExitStack
     addresses: dict[str, str] = field(default_factory=dict)
+    starts: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
     @asynccontextmanager
@@ -115,8 +117,8 @@ class Mesh:
 
     @asynccontextmanager
     async def orchestrator(self, name: str = "a", **settings: str) -> AsyncIterator[Orchestrator]:
+        name = f"{name}{next(self.starts)}"  # each start has a socket and a log of its own
         socket, log = self.directory / f"{name}.sock", self.directory / f"{name}.log"
-        socket.unlink(missing_ok=True)
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'gen/python'}",
@@ -134,7 +136,7 @@ class Mesh:
             "REDIS_URL": self.redis,
             **settings,
         }
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "orchestrator", env=environment, cwd=ROOT, stdout=output, stderr=output
             )

@@ -31,7 +31,7 @@ async def follow(client: Client, run: str, seen: list[run_event_pb2.RunEvent]) -
     try:
         async for event in call:
             if event.sequence:
-                seen.append(event)
+                seen.append(event)  # noqa: PERF401 - what came before a break stays
     finally:
         call.cancel()
 
