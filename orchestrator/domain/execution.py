@@ -11,6 +11,7 @@ can be known; what an executor still writes after it lost the run is refused by 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 
 from meshkit.errors import MeshError, ResourceExhausted, Unavailable
@@ -96,7 +97,7 @@ class Execution:
             return
         if outcome.state is RunState.SUCCEEDED and run.spec.memory is MemoryPolicy.READ_WRITE:
             await self._remember(run, outcome.output)
-        await self._runs.transition(run_id, lambda now: outcome if _is_current(now, outcome.attempt) else None)
+        await self._runs.transition(run_id, lambda now: _end(now, outcome))
 
     async def fail(self, run_id: str, failure: Failure) -> None:
         """End a run that cannot be executed, whatever its attempt."""
@@ -206,8 +207,10 @@ def _begin(run: Run) -> StateChange | None:
     return None if run.state.terminal else StateChange(RunState.RUNNING, run.attempt + 1)
 
 
-def _is_current(run: Run, attempt: int) -> bool:
-    return not run.state.terminal and run.attempt == attempt
+def _end(run: Run, outcome: StateChange) -> StateChange | None:
+    if run.state.terminal or run.attempt != outcome.attempt:
+        return None
+    return replace(outcome, usage=outcome.usage or run.usage)
 
 
 def _worth_another(error: MeshError) -> bool:

@@ -107,8 +107,7 @@ class LogPen:
         voice = (agent, step, thought)
         last = self.last
         if last is not None and last.voice == voice and last.length < _MAX_TEXT:
-            last.text.append(text)
-            last.length += len(text)
+            self._log.join(last, text)
             return
         if voice != self._voice:
             self._voice = voice
@@ -156,6 +155,12 @@ class EventLog:
         if len(self._queue) >= _MAX_WAITING_EVENTS or self._bytes >= _MAX_WAITING_BYTES:
             self._room.clear()
 
+    def join(self, entry: _Entry, text: str) -> None:
+        """Add to a piece of text that still waits."""
+        entry.text.append(text)
+        entry.length += len(text)
+        self._bytes += len(text)
+
     def hurry(self) -> None:
         """Commit what waits without the rest of the pause: somebody waits for it."""
         self._hurried.set()
@@ -186,7 +191,7 @@ class EventLog:
                 agent, step, thought = entry.voice
                 entry.body = self._codec.text(agent, step, "".join(entry.text), entry.pen.trace, thought=thought)
             group.append(entry)
-        self._bytes = self._bytes - size if self._queue else 0
+        self._bytes -= size
         if not self._queue:
             self._filled.clear()
         return group
