@@ -44,7 +44,9 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
 
     memory = Memory(memory_channel)
     tools: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory)]
-    executor = Executor(LangChainRuntime(), gateway, tools, max_runs=config.max_runs)
+    runtime = LangChainRuntime()
+    server.resources.push_async_callback(runtime.close)
+    executor = Executor(runtime, gateway, tools, max_runs=config.max_runs)
 
     server.add(add_AgentServiceServicer_to_server, AgentServicer(executor, OFFLINE_MODEL), SERVICE_NAME)
     return server

@@ -36,6 +36,13 @@ class LangChainRuntime:
 
     def __init__(self) -> None:
         self._description = RuntimeDescription(NAME, version("langchain"), tuple(Capability))
+        # One for all runs: making one takes 50 ms, for certificates that loopback never asks for. The gateway keeps the
+        # time of every call, and the number of runs bounds the connections.
+        self._http = httpx2.AsyncClient(timeout=None, trust_env=False, limits=httpx2.Limits(max_connections=None))
+
+    async def close(self) -> None:
+        """Close the connections to the gateway."""
+        await self._http.aclose()
 
     def describe(self) -> RuntimeDescription:
         """Tell what it is."""
@@ -43,30 +50,29 @@ class LangChainRuntime:
 
     async def run(self, task: Task, model: ModelEndpoint, toolbox: Toolbox) -> str:
         """Run the agent and return its answer."""
-        async with httpx2.AsyncClient(timeout=None, trust_env=False) as http:  # the gateway keeps the time
-            chat = ChatOpenAI(
-                model=model.model,
-                base_url=model.url,
-                api_key=model.key,
-                temperature=task.temperature,
-                max_retries=0,
-                # The gateway has told every token already; here a stream would cost CPU for nobody.
-                disable_streaming=True,
-                http_async_client=http,
-                http_socket_options=(),
-                organization="",
-            )
-            agent = create_agent(
-                chat,
-                [_native(tool, toolbox) for tool in toolbox.offered],
-                system_prompt=task.instructions or None,
-                middleware=[_Mistakes(toolbox)],
-                name=task.agent,
-            )
-            # One model call and one round of tools are a step each; the toolbox and the gateway do the limiting.
-            config = {"recursion_limit": 4 * task.limits.max_model_calls + 16}
-            with tracing_context(enabled=False):
-                state = await agent.ainvoke({"messages": _messages(task)}, config)
+        chat = ChatOpenAI(
+            model=model.model,
+            base_url=model.url,
+            api_key=model.key,
+            temperature=task.temperature,
+            max_retries=0,
+            # The gateway has told every token already; here a stream would cost CPU for nobody.
+            disable_streaming=True,
+            http_async_client=self._http,
+            http_socket_options=(),
+            organization="",
+        )
+        agent = create_agent(
+            chat,
+            [_native(tool, toolbox) for tool in toolbox.offered],
+            system_prompt=task.instructions or None,
+            middleware=[_Mistakes(toolbox)],
+            name=task.agent,
+        )
+        # One model call and one round of tools are a step each; the toolbox and the gateway do the limiting.
+        config = {"recursion_limit": 4 * task.limits.max_model_calls + 16}
+        with tracing_context(enabled=False):
+            state = await agent.ainvoke({"messages": _messages(task)}, config)
         return str(state["messages"][-1].text)
 
 

@@ -180,7 +180,10 @@ class ModelServer:
         self.exchanges: list[Exchange] = []
         self.fallback = say("Yes.")
         self._scripts: dict[str, deque[Reply]] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        # With its protocol named, asyncio sets TCP_NODELAY, as it would on a socket of its own.
+        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(512)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         config = uvicorn.Config(
             self._serve,
