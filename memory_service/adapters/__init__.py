@@ -1,0 +1,1 @@
+"""One file per outside thing: models that turn texts into vectors."""

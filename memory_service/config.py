@@ -1,0 +1,41 @@
+"""What the memory service is told by its environment."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from meshkit.config import ServiceSettings
+
+__all__ = ["MemorySettings"]
+
+
+class MemorySettings(ServiceSettings):
+    """The memory service's settings; those of every service come with the base."""
+
+    listen: str = "127.0.0.1:50052"
+    """Where it listens."""
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL")
+    """Postgres with pgvector: `postgresql://user:password@host:port/database`."""
+    redis_url: SecretStr = Field(validation_alias="REDIS_URL")
+    """Redis or Valkey: `redis://:password@host:port/0`. While it is away, recent turns are read from Postgres."""
+    qdrant_url: str | None = Field(default=None, pattern="^https?://", validation_alias="QDRANT_URL")
+    """Qdrant, for vectors; none: they are in Postgres."""
+    qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
+    """Qdrant's API key, if it asks for one."""
+    qdrant_prefix: str = Field(default="agentmesh", pattern="^[a-z0-9-]{1,40}$")
+    """How the names of this mesh's collections begin; meshes that share a Qdrant need different ones."""
+    embeddings_url: str | None = Field(default=None, pattern="^https?://")
+    """The base of an OpenAI-compatible API for embeddings; none: the offline model."""
+    embeddings_model: str | None = None
+    """Its model."""
+    embeddings_key: SecretStr | None = None
+    """Its API key, if it asks for one."""
+    cache_dir: Path = Path(".mesh/cache")
+    """Where the offline model's graph is kept; it can always be made again."""
+
+    @model_validator(mode="after")
+    def _an_endpoint_has_a_model(self) -> Self:
+        if self.embeddings_url and not self.embeddings_model:
+            raise ValueError("MESH_EMBEDDINGS_MODEL must name a model of MESH_EMBEDDINGS_URL")
+        return self

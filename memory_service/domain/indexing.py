@@ -1,0 +1,43 @@
+"""Keeping the vector index as the rows are. It is told what changed, reads how it is now, and makes the index so.
+
+Because it reads and does not replay, changes may come twice, late or out of order. Two processes may work on the same
+source at once; whoever finds it changed while writing leaves it to be done again, so the last state always wins.
+"""
+
+from collections.abc import Collection, Mapping
+
+from memory_service.domain.embedding import Embedder
+from memory_service.domain.model import Fact, Interaction, Source
+from memory_service.domain.passages import passages
+from memory_service.domain.ports import Sources
+from memory_service.domain.vectors import Point, VectorStore
+
+__all__ = ["Indexer"]
+
+
+class Indexer:
+    """Brings the vector index up to date."""
+
+    def __init__(self, sources: Sources, embedder: Embedder, vectors: VectorStore) -> None:
+        self._sources, self._embedder, self._vectors = sources, embedder, vectors
+
+    async def index(self, changed: Collection[Source]) -> Collection[Source]:
+        """Index the sources as they are now. Returns those that did not change meanwhile; the others are to come again.
+
+        Raises a MeshError when the model or the index does not answer.
+        """
+        sources = set(changed)
+        before = await self._sources.current(sources)
+        await self._vectors.replace(sources, await self._points(before))
+        after = await self._sources.current(sources)
+        return [source for source in sources if before.get(source) == after.get(source)]
+
+    async def _points(self, items: Mapping[Source, Interaction | Fact]) -> list[Point]:
+        pieces = [
+            (source, item, number, text) for source, item in items.items() for number, text in enumerate(passages(item))
+        ]
+        vectors = await self._embedder.embed([text for *_, text in pieces])
+        return [
+            Point(source, item.session if isinstance(item, Interaction) else "", number, vector)
+            for (source, item, number, _), vector in zip(pieces, vectors, strict=True)
+        ]

@@ -1,0 +1,135 @@
+"""What the domain needs of the world beside vectors and models, in its own words; `stores/` provides it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from memory_service.domain.model import Fact, FactCategory, Interaction, Owner, Place, Source
+
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "Clock",
+    "FactStore",
+    "InteractionStore",
+    "Keywords",
+    "Recent",
+    "RequestKey",
+    "Rows",
+    "Sources",
+    "Wake",
+]
+
+Clock = Callable[[], datetime]
+"""Tells the time, in UTC; injected so that tests may set it."""
+
+Wake = Callable[[], None]
+"""Tells the workers of the outbox that something was committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Makes a write safe to repeat: the same id with the same digest of parameters gets the first answer again."""
+
+    method: str
+    request_id: str
+    digest: bytes
+
+
+MAX_ANSWER_BYTES = 2_500_000
+"""How much text is read for one answer, give or take one item: a message of gRPC holds 4 MiB."""
+
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Item_co]):
+    """The rows of a page, and whether there are more behind them."""
+
+    items: Sequence[Item_co]
+    more: bool
+
+
+class InteractionStore(Protocol):
+    """Turns. Every read is bound to its owner."""
+
+    async def add(self, key: RequestKey, turn: Interaction) -> Interaction:
+        """Store the turn with its words and what must follow, once for the key. Returns the turn stored first."""
+        ...
+
+    async def list(
+        self, owner: Owner, session: str, before: tuple[datetime, str] | None, limit: int
+    ) -> Rows[Interaction]:
+        """Return the owner's turns older than the (time, id) given, newest first; of one session if it is set."""
+        ...
+
+    async def load(
+        self, owner: Owner, ids: Sequence[str], *, largest: int = MAX_ANSWER_BYTES
+    ) -> Mapping[str, Interaction]:
+        """Return those of the turns that exist, are the owner's and have at most `largest` bytes.
+
+        The first ones, as far as they fit into one answer.
+        """
+        ...
+
+
+class FactStore(Protocol):
+    """Facts. Every read is bound to its tenant, and to a user unless the caller may act for all of them."""
+
+    async def put(self, key: RequestKey, fact: Fact, expected_etag: str) -> Fact:
+        """Store the fact or replace the one with its key, once for the request. Raises Aborted for another etag.
+
+        A replaced fact keeps its id and its first time.
+        """
+        ...
+
+    async def get(self, tenant: str, user: str | None, fact: str) -> Fact:
+        """Return the fact. Raises NotFound."""
+        ...
+
+    async def list(self, owner: Owner, category: FactCategory | None, after: str, limit: int) -> Rows[Fact]:
+        """Return the owner's facts with keys beyond `after`, by key."""
+        ...
+
+    async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Fact]:
+        """Return those of the facts that exist and are the owner's."""
+        ...
+
+    async def standing(self, owner: Owner, limit: int) -> Sequence[Fact]:
+        """Return the owner's profile and preferences, the most important and newest first."""
+        ...
+
+    async def delete(self, tenant: str, user: str | None, fact: str, expected_etag: str) -> None:
+        """Delete the fact with its words. Raises NotFound, Aborted for another etag."""
+        ...
+
+
+class Keywords(Protocol):
+    """Search by words."""
+
+    async def search(self, place: Place, query: str, limit: int) -> dict[str, float]:
+        """Return the ids of sources in the place with words of the query, best first.
+
+        A score is the share of the query's words that the source has, rare words counting more: 0 to 1.
+        """
+        ...
+
+
+class Recent(Protocol):
+    """The latest turns of a session."""
+
+    async def latest(self, owner: Owner, session: str, limit: int) -> Sequence[Interaction]:
+        """Return the session's latest turns, newest first. A cache that is down costs time, not turns."""
+        ...
+
+    async def forget(self, owner: Owner, session: str) -> None:
+        """Make the next `latest` read the truth. Raises Unavailable."""
+        ...
+
+
+class Sources(Protocol):
+    """Turns and facts for the mesh's own work, whoever owns them."""
+
+    async def current(self, sources: Collection[Source]) -> Mapping[Source, Interaction | Fact]:
+        """Return those of the sources that exist, as they are now."""
+        ...

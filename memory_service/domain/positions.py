@@ -1,0 +1,53 @@
+"""Where a list goes on: between the sort key of a row and the cursor of a page token.
+
+A token that a caller made up may hold anything; what no row could have is refused here, before a store sees it.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from meshkit.errors import InvalidArgument
+from meshkit.paging import Cursor
+
+__all__ = ["position_by_key", "position_in_time", "time_position"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def time_position(time: datetime, row: str) -> Cursor:
+    """Return the cursor of a row in a list by time: microseconds since 1970 and its id."""
+    return ((time - _EPOCH) // _MICROSECOND, row)
+
+
+def position_in_time(cursor: Cursor | None) -> tuple[datetime, str] | None:
+    """Return the time and id that a cursor tells, None at the start. Raises InvalidArgument (PAGE_TOKEN_INVALID)."""
+    match cursor:
+        case None:
+            return None
+        case (int(micros), str(row)) if _storable(row):
+            try:
+                return _EPOCH + timedelta(microseconds=micros), row
+            except OverflowError:
+                raise _refusal() from None
+        case _:
+            raise _refusal()
+
+
+def position_by_key(cursor: Cursor | None) -> str:
+    """Return the key that a cursor tells, empty at the start. Raises InvalidArgument (PAGE_TOKEN_INVALID)."""
+    match cursor:
+        case None:
+            return ""
+        case (str(key),) if _storable(key):
+            return key
+        case _:
+            raise _refusal()
+
+
+def _storable(text: str) -> bool:
+    """Tell whether Postgres could hold the text: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _refusal() -> InvalidArgument:
+    return InvalidArgument("page_token was not made by this query", field="page_token", reason="PAGE_TOKEN_INVALID")

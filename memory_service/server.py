@@ -1,0 +1,199 @@
+"""Builds the memory service, in reading order: stores, index, workers, verbs, services. Nothing else builds things."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from agentmesh.memory.v1 import context_service_pb2_grpc, interaction_service_pb2_grpc, memory_service_pb2_grpc
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from memory_service.adapters.embedding.factory import build_embedder
+from memory_service.adapters.embedding.weights import ModelFilesError
+from memory_service.config import MemorySettings
+from memory_service.domain.context import Contexts
+from memory_service.domain.embedding import Embedder
+from memory_service.domain.facts import Facts
+from memory_service.domain.indexing import Indexer
+from memory_service.domain.interactions import Interactions
+from memory_service.domain.model import Source
+from memory_service.domain.search import Search
+from memory_service.domain.vectors import VectorStore
+from memory_service.servicers.context import ContextServicer
+from memory_service.servicers.facts import FactServicer
+from memory_service.servicers.interactions import InteractionServicer
+from memory_service.stores.facts import PostgresFacts
+from memory_service.stores.interactions import PostgresInteractions
+from memory_service.stores.keywords import PostgresKeywords
+from memory_service.stores.outbox import Change, Worker, ensure_index
+from memory_service.stores.recent import RedisRecent
+from memory_service.stores.sources import PostgresSources
+from memory_service.stores.vectors.pgvector import PgVectors, install_pgvector
+from memory_service.stores.vectors.qdrant import QdrantVectors, connect_qdrant
+from meshkit.auth.authenticator import build_authenticator
+from meshkit.config import ConfigError
+from meshkit.errors import MeshError
+from meshkit.ids import new_id
+from meshkit.rpc.server import MeshServer
+from meshkit.rpc.service_config import load_service_config
+from meshkit.sql.idempotency import purge
+from meshkit.sql.migrations import migrate, read_migrations
+from meshkit.sql.pool import Pool, open_pool, ping_of
+from meshkit.telemetry.setup import Telemetry
+
+__all__ = ["build"]
+
+_PACKAGE = "agentmesh.memory.v1"
+_CACHE_SECONDS = 0.25  # a cache that takes longer is none; Postgres answers in milliseconds
+_PURGE_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
+
+Wrap = Callable[[VectorStore], VectorStore]
+
+
+async def build(
+    settings: MemorySettings, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors
+) -> MeshServer:
+    """Return the memory service, ready to listen. What it opened is closed with the server.
+
+    `wrap_vectors` lets a test stand between the service and its vector index. Raises ConfigError.
+    """
+    server = MeshServer(
+        settings,
+        build_authenticator(settings, service="memory"),
+        service_configs=[load_service_config("memory")],
+        telemetry=telemetry,
+    )
+    opened = server.resources
+
+    # Stores. One context needs five connections at once, for some milliseconds each.
+    pool = await opened.enter_async_context(
+        open_pool(settings.database_url.get_secret_value(), "memory", min_size=2, max_size=12)
+    )
+    await migrate(pool, "memory", read_migrations("memory_service.stores.migrations"))
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=_CACHE_SECONDS,
+        socket_connect_timeout=_CACHE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    opened.push_async_callback(redis.aclose)
+    interactions, facts = PostgresInteractions(pool), PostgresFacts(pool)
+    recent = RedisRecent(redis, interactions)
+
+    # Index
+    embedder = await _embedder(settings)
+    opened.push_async_callback(embedder.close)
+    vectors = wrap_vectors(await _vectors(settings, pool, embedder, opened))
+    search = Search(embedder, vectors, PostgresKeywords(pool), warn=_warn)
+
+    # Workers
+    indexer = Indexer(PostgresSources(pool), embedder, vectors)
+
+    async def prepare() -> None:
+        await ensure_index(pool, vectors)
+
+    async def index(changes: Collection[Change]) -> Collection[Source]:
+        return await indexer.index([change.source for change in changes])
+
+    async def forget(changes: Collection[Change]) -> Collection[Source]:
+        for owner, session in {(change.source.owner, change.session) for change in changes}:
+            await recent.forget(owner, session)
+        return [change.source for change in changes]
+
+    workers = Worker(pool, "vectors", index, prepare), Worker(pool, "recent", forget)
+
+    def wake() -> None:
+        for worker in workers:
+            worker.wake()
+
+    await opened.enter_async_context(_running(*(worker.keep_working() for worker in workers), _keep_tidy(pool)))
+
+    # Verbs and services
+    server.add(
+        memory_service_pb2_grpc.add_MemoryServiceServicer_to_server,
+        FactServicer(Facts(facts, search, wake=wake, new_id=new_id, clock=_now)),
+        f"{_PACKAGE}.MemoryService",
+    )
+    server.add(
+        interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server,
+        InteractionServicer(Interactions(interactions, recent, search, wake=wake, new_id=new_id, clock=_now)),
+        f"{_PACKAGE}.InteractionService",
+    )
+    server.add(
+        context_service_pb2_grpc.add_ContextServiceServicer_to_server,
+        ContextServicer(Contexts(interactions, facts, recent, search)),
+        f"{_PACKAGE}.ContextService",
+    )
+    server.watch("postgres", ping_of(pool))
+    server.watch("redis", redis.ping, critical=False)
+    server.watch("vectors", vectors.ping, critical=False)
+    return server
+
+
+async def _embedder(settings: MemorySettings) -> Embedder:
+    try:
+        return await build_embedder(
+            cache_dir=settings.cache_dir,
+            url=settings.embeddings_url,
+            model=settings.embeddings_model,
+            key=settings.embeddings_key,
+        )
+    except ModelFilesError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"MESH_CACHE_DIR: cannot use {settings.cache_dir}: {error.strerror}") from error
+
+
+async def _vectors(settings: MemorySettings, pool: Pool, embedder: Embedder, opened: AsyncExitStack) -> VectorStore:
+    if settings.qdrant_url is None:
+        await install_pgvector(pool)
+        return PgVectors(pool, embedder.model, embedder.dimension)
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    client = connect_qdrant(settings.qdrant_url, key)
+    opened.push_async_callback(client.close)
+    return QdrantVectors(client, settings.qdrant_prefix, embedder.model, embedder.dimension)
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run endless loops in the background until the block is left."""
+    tasks = [asyncio.create_task(_survive(loop)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _survive(loop: Coroutine[Any, Any, None]) -> None:
+    """Tell of a loop that breaks: it handles what it expects, so this is a defect, and must not be silent."""
+    try:
+        await loop
+    except Exception:
+        _log.exception("background_loop_broke", loop=str(loop))
+        raise
+
+
+async def _keep_tidy(pool: Pool) -> None:
+    """Delete the answers of requests that can no longer be repeated."""
+    while True:
+        try:
+            while await purge(pool) > 0:
+                pass
+        except MeshError as error:
+            _log.info("purge_postponed", reason=error.reason)
+        await asyncio.sleep(_PURGE_SECONDS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _warn(action: str, error: BaseException) -> None:
+    _log.warning(action, error=type(error).__name__)

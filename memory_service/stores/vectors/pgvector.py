@@ -1,0 +1,158 @@
+"""The vector index in Postgres itself (pgvector): the default, shared by all processes, with no server of its own.
+
+Owns its tables, one per model. Search is exact: it compares with every vector of one owner, which takes milliseconds
+for ten thousand of them, and needs no index that an owner's filter would have to fight. An approximate index over all
+owners would lose recall here: the planner then walks it and filters afterwards. The query is written so that even a
+table that has one is searched exactly.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import asyncpg
+
+from memory_service.domain.model import Place, Source
+from memory_service.domain.vectors import Point
+from meshkit.config import ConfigError
+from meshkit.errors import Unavailable
+from meshkit.sql.failures import driver_errors
+from meshkit.sql.pool import Pool, ping_of, transaction
+
+__all__ = ["PgVectors", "install_pgvector"]
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS {table} (
+  tenant text NOT NULL,
+  user_id text NOT NULL,
+  kind text NOT NULL,
+  source text COLLATE "C" NOT NULL,
+  piece int NOT NULL,
+  session text NOT NULL,
+  -- Half precision: half the pages to read, and the cosine is the same to three digits.
+  embedding halfvec({dimension}) NOT NULL,
+  PRIMARY KEY (tenant, user_id, kind, source, piece)
+)
+"""
+
+_OTHERS = r"""
+SELECT tablename FROM pg_tables
+WHERE schemaname = current_schema() AND tablename LIKE 'vectors\_%' AND tablename <> $1
+"""
+
+_DELETE = """
+DELETE FROM {table} AS old USING unnest($1::text[], $2::text[], $3::text[], $4::text[])
+  AS gone (tenant, user_id, kind, source)
+WHERE old.tenant = gone.tenant AND old.user_id = gone.user_id AND old.kind = gone.kind AND old.source = gone.source
+"""
+
+# Another process may have written the same piece a moment ago.
+_INSERT = """
+INSERT INTO {table} (tenant, user_id, kind, source, piece, session, embedding)
+SELECT tenant, user_id, kind, source, piece, session, embedding::halfvec
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[])
+  AS new (tenant, user_id, kind, source, piece, session, embedding)
+ON CONFLICT (tenant, user_id, kind, source, piece)
+DO UPDATE SET session = excluded.session, embedding = excluded.embedding
+"""
+
+# The one place where owner, kind and session are applied. MATERIALIZED keeps the planner from an approximate index, and
+# the vector asked for in a row of its own from being parsed again for every vector compared.
+_SEARCH = """
+WITH asked AS MATERIALIZED (
+  SELECT $5::text::halfvec AS vector
+), mine AS MATERIALIZED (
+  SELECT source, embedding <#> asked.vector AS distance FROM {table}, asked
+  WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND ($4 = '' OR session = $4)
+)
+SELECT source, -min(distance) AS likeness FROM mine GROUP BY source ORDER BY likeness DESC, source LIMIT $6
+"""
+
+
+async def install_pgvector(pool: Pool) -> None:
+    """Make sure that the database has pgvector. Raises ConfigError with the remedy, Unavailable."""
+    try:
+        with driver_errors():
+            await pool.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+            await pool.fetchval("SELECT NULL::halfvec(1)")
+    except asyncpg.InsufficientPrivilegeError:
+        raise ConfigError(
+            "the database lacks pgvector and this role may not install it: "
+            "let a superuser run CREATE EXTENSION vector SCHEMA public in it, or set QDRANT_URL"
+        ) from None
+    except (asyncpg.UndefinedObjectError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
+        raise ConfigError(
+            "this Postgres has no pgvector, or one older than 0.7: install it, or set QDRANT_URL"
+        ) from None
+
+
+class PgVectors:
+    """`domain.vectors.VectorStore` on pgvector."""
+
+    def __init__(self, pool: Pool, model: str, dimension: int) -> None:
+        self.name = f"pgvector/{model}/{dimension}"
+        self._ping = ping_of(pool)
+        self._pool, self._dimension = pool, dimension
+        self._table = _table(self.name, model)
+
+    async def exists(self) -> bool:
+        """Tell whether the table is there."""
+        with driver_errors():
+            return bool(await self._pool.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table))
+
+    async def reset(self) -> None:
+        """Make the table, empty, and drop those of other models, which nothing reads any more."""
+        async with transaction(self._pool) as connection:
+            for other in await connection.fetch(_OTHERS, self._table):
+                await connection.execute(f'DROP TABLE "{other["tablename"]}"')
+            await connection.execute(_CREATE.format(table=self._table, dimension=self._dimension))
+            await connection.execute(f"TRUNCATE {self._table}")
+
+    async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
+        """Let the sources have these points and no others."""
+        gone = sorted(_columns(source) for source in sources)  # sorted: two processes lock rows in the same order
+        new = sorted((*_columns(point.source), point.piece, point.session, _text(point.vector)) for point in points)
+        with _index_errors():
+            async with transaction(self._pool) as connection:
+                await connection.execute(_DELETE.format(table=self._table), *_turned(gone, 4))
+                await connection.execute(_INSERT.format(table=self._table), *_turned(new, 7))
+
+    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
+        """Compare with every vector of the place."""
+        owner = place.owner
+        with _index_errors(), driver_errors():
+            rows = await self._pool.fetch(
+                _SEARCH.format(table=self._table), owner.tenant, owner.user, place.kind, place.session,
+                _text(vector), limit,
+            )  # fmt: skip
+        return {row["source"]: row["likeness"] for row in rows}
+
+    async def ping(self) -> object:
+        """Return if Postgres answers."""
+        return await self._ping()
+
+
+def _table(name: str, model: str) -> str:
+    readable = re.sub("[^a-z0-9]+", "_", model.lower())[:32]
+    return f"vectors_{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _columns(source: Source) -> tuple[str, str, str, str]:
+    return source.owner.tenant, source.owner.user, str(source.kind), source.id
+
+
+def _text(vector: Sequence[float]) -> str:
+    return f"[{','.join(f'{number:.6g}' for number in vector)}]"
+
+
+def _turned(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(width)]
+
+
+@contextmanager
+def _index_errors() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UndefinedTableError as error:  # another process made an index for another model
+        raise Unavailable("the vector index is not there") from error

@@ -1,0 +1,126 @@
+"""The vector index on Qdrant, for more vectors than one Postgres should carry.
+
+Owns the collection, one per model, and the client: nothing else imports it. The tenant is a payload index that Qdrant
+places data by; what keeps tenants and users apart is the filter here.
+"""
+
+import re
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import grpc
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ApiException
+
+from memory_service.domain.model import Place, Source
+from memory_service.domain.vectors import Point
+from meshkit.errors import Unavailable
+
+__all__ = ["QdrantVectors", "connect_qdrant"]
+
+_SECONDS = 5  # no call takes longer; a search has less time anyway
+
+
+def connect_qdrant(url: str, api_key: str | None) -> AsyncQdrantClient:
+    """Return a client; nothing is connected until it is used."""
+    return AsyncQdrantClient(url=url, api_key=api_key, prefer_grpc=True, timeout=_SECONDS, check_compatibility=False)
+
+
+class QdrantVectors:
+    """`domain.vectors.VectorStore` on Qdrant."""
+
+    def __init__(self, client: AsyncQdrantClient, prefix: str, model: str, dimension: int) -> None:
+        """Use the collection of this model whose name begins with `prefix`: meshes that share a server differ in it."""
+        self.name = f"qdrant/{model}/{dimension}"
+        self._client, self._dimension = client, dimension
+        self._collection = f"{prefix}-{re.sub('[^a-z0-9]+', '-', model.lower())}-{dimension}"
+
+    async def exists(self) -> bool:
+        """Tell whether the collection is there."""
+        with _driver_errors():
+            return await self._client.collection_exists(self._collection)
+
+    async def reset(self) -> None:
+        """Make the collection, empty, with its payload indexes."""
+        with _driver_errors():
+            await self._client.delete_collection(self._collection)
+            await self._client.create_collection(
+                self._collection,
+                vectors_config=models.VectorParams(size=self._dimension, distance=models.Distance.COSINE),
+            )
+            for field in ("tenant", "user", "kind", "session", "source"):
+                schema = models.KeywordIndexParams(
+                    type=models.KeywordIndexType.KEYWORD, is_tenant=True if field == "tenant" else None
+                )
+                await self._client.create_payload_index(self._collection, field, schema)
+
+    async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
+        """Let the sources have these points and no others."""
+        new = [_struct(point) for point in points]
+        ids = models.Filter(
+            must=[_equal("source", [source.id for source in sources])],
+            must_not=[models.HasIdCondition(has_id=[point.id for point in new])],
+        )
+        with _driver_errors():
+            # New ones first: a source that changes is never missing in between.
+            if new:
+                await self._client.upsert(self._collection, new, wait=True)
+            await self._client.delete(self._collection, models.FilterSelector(filter=ids), wait=True)
+
+    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
+        """Find the sources whose best piece is most alike."""
+        with _driver_errors():
+            found = await self._client.query_points_groups(
+                self._collection,
+                group_by="source",
+                query=list(vector),
+                query_filter=_within(place),
+                limit=limit,
+                group_size=1,
+                with_payload=False,
+                timeout=_SECONDS,
+            )
+        return {str(group.id): group.hits[0].score for group in found.groups}
+
+    async def ping(self) -> object:
+        """Return if the server answers."""
+        with _driver_errors():
+            return await self._client.get_collections()
+
+
+def _within(place: Place) -> models.Filter:
+    """Return the one filter that keeps a search within its place."""
+    wanted = {"tenant": place.owner.tenant, "user": place.owner.user, "kind": str(place.kind)}
+    if place.session:
+        wanted["session"] = place.session
+    return models.Filter(must=[_equal(field, [value]) for field, value in wanted.items()])
+
+
+def _equal(field: str, values: list[str]) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchAny(any=values))
+
+
+def _struct(point: Point) -> models.PointStruct:
+    source = point.source
+    return models.PointStruct(
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{source.id}/{point.piece}")),
+        vector=list(point.vector),
+        payload={
+            "tenant": source.owner.tenant,
+            "user": source.owner.user,
+            "kind": str(source.kind),
+            "source": source.id,
+            "session": point.session,
+        },
+    )
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    # A collection that is not there is a ValueError in the client's local mode.
+    try:
+        yield
+    except (ApiException, QdrantException, grpc.RpcError, OSError, ValueError) as error:
+        raise Unavailable("the vector index does not answer") from error
