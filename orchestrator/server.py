@@ -106,7 +106,7 @@ async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshSer
     await opened.enter_async_context(running(*loops))
     await engine.open(execution)
     opened.push_async_callback(engine.close)
-    await opened.enter_async_context(running(engine.keep_watch()))
+    await opened.enter_async_context(running(engine.keep_watch(), engine.keep_tidy()))
 
     # Verbs and services
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)

@@ -12,10 +12,12 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy.exc import SQLAlchemyError
 
 from meshkit.errors import MeshError
 from meshkit.sql.failures import driver_errors
@@ -34,6 +36,9 @@ _QUEUE_POLL_SECONDS = 0.5  # only what found no room waits for it
 _BEAT_SECONDS = 1.0
 _DEAD_AFTER_SECONDS = 5.0
 _SWEEP_BATCH = 100
+_RECORDS_KEPT = timedelta(days=1)
+_TIDY_SECONDS = 600.0
+_TIDY_BATCH = 500
 _LOCK = "agentmesh:takeover"
 
 _BEAT = """
@@ -120,9 +125,32 @@ class DbosEngine:
                     strays = await self._pool.fetch(_STRAYS, _SWEEP_BATCH)
                 for row in strays:
                     await self.start(row["id"])
-            except MeshError as error:
-                _log.warning("watch_failed", reason=error.message)
+            except (MeshError, SQLAlchemyError) as error:  # DBOS speaks through SQLAlchemy
+                _log.warning("watch_failed", error=type(error).__name__)
             await asyncio.sleep(_BEAT_SECONDS)
+
+    async def keep_tidy(self) -> None:
+        """Delete what DBOS recorded of runs that ended a day ago, now and then, until cancelled: it keeps all forever.
+
+        The run itself is ours; starting one again whose record is gone finds it terminal.
+        """
+        while True:
+            before = (datetime.now(UTC) - _RECORDS_KEPT).isoformat()
+            try:
+                old = await DBOS.list_workflows_async(
+                    status=["SUCCESS", "ERROR", "CANCELLED"],
+                    completed_before=before,
+                    limit=_TIDY_BATCH,
+                    load_input=False,
+                    load_output=False,
+                )
+                if old:
+                    await DBOS.delete_workflows_async([workflow.workflow_id for workflow in old])
+            except SQLAlchemyError as error:
+                old = []
+                _log.warning("records_not_deleted", error=type(error).__name__)
+            if len(old) < _TIDY_BATCH:
+                await asyncio.sleep(_TIDY_SECONDS)
 
     async def close(self) -> None:
         """Stop DBOS. What still runs here is left for a peer, or for the next start."""

@@ -58,10 +58,13 @@ class Watch:
         self._wake()
 
     async def beyond(self, sequence: int, seconds: float) -> bool:
-        """Wait until something after the sequence is committed. Returns False when the seconds passed before."""
+        """Wait until something after the sequence is committed, or the run has ended: False if the seconds passed first.
+
+        Who reads Postgres may have the last event before it is announced; then only the end is news.
+        """
         try:
             async with asyncio.timeout(seconds):
-                while self.sequence <= sequence and not self.gone:
+                while self.sequence <= sequence and not self.state.terminal and not self.gone:
                     await self._changed.wait()
         except TimeoutError:
             return False

@@ -1,9 +1,10 @@
-"""The stores of an orchestrator in the test's own process, on the real Postgres and Valkey."""
+"""Two ways to test: a mesh of real processes, or the stores of an orchestrator in the test's own process."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -21,6 +22,7 @@ from orchestrator.stores.event_log import EventLog
 from orchestrator.stores.runs import PostgresRuns
 from orchestrator.stores.sessions import PostgresSessions
 from orchestrator.stores.wakeups import Wakeups
+from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
 
 TENANT = "acme"
 
@@ -86,3 +88,20 @@ async def replica(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
 async def stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
     async with replica(postgres_url, redis_url) as started:
         yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mesh(tmp_path_factory: Any, postgres_url: str, redis_url: str) -> AsyncIterator[Mesh]:
+    async with Mesh.start(tmp_path_factory.mktemp("mesh"), postgres_url, redis_url) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def orchestrator(mesh: Mesh) -> AsyncIterator[Orchestrator]:
+    async with mesh.orchestrator() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(mesh: Mesh, orchestrator: Orchestrator) -> Client:
+    return mesh.client(orchestrator)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +172,13 @@ async def _listening(orchestrator: Orchestrator) -> None:
         while b'"listening"' not in orchestrator.log.read_bytes():
             assert orchestrator.process.returncode is None, orchestrator.log.read_text()[-4000:]
             await asyncio.sleep(0.05)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what a fake records."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the fakes only record
+            await asyncio.sleep(0.005)
 
 
 def check_order(events: list[run_event_pb2.RunEvent], after: int = 0) -> None:

@@ -2,26 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2, run_service_pb2
 
 from meshkit.errors import Unavailable
-from tests.integration.orchestrator.mesh import Client, Mesh, check_order, text_of
-from tests.integration.orchestrator.test_runs import until
+from tests.integration.orchestrator.mesh import Client, Mesh, check_order, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mesh(tmp_path_factory: Any, postgres_url: str, redis_url: str) -> AsyncIterator[Mesh]:
-    async with Mesh.start(tmp_path_factory.mktemp("mesh"), postgres_url, redis_url) as started:
-        yield started
 
 
 async def follow(client: Client, run: str, seen: list[run_event_pb2.RunEvent]) -> None:
@@ -151,6 +141,29 @@ async def test_a_run_that_the_engine_never_heard_of_is_found(mesh: Mesh) -> None
                 stray := run.id[:-3] + "ZZZ",
             )
             assert (await client.wait(stray, 10)).state == run_pb2.RUN_STATE_SUCCEEDED
+    finally:
+        await database.close()
+
+
+async def test_what_dbos_recorded_is_deleted_after_a_day_and_the_run_stays(mesh: Mesh) -> None:
+    async with mesh.orchestrator() as orchestrator:
+        old, new = [await mesh.client(orchestrator).create("say 1 0") for _ in range(2)]
+        for run in (old, new):
+            await mesh.client(orchestrator).wait(run.id)
+    database = await asyncpg.connect(mesh.database)
+    try:
+        day = 25 * 3600 * 1000
+        await database.execute(
+            "update dbos.workflow_status set completed_at = completed_at - $2, created_at = created_at - $2,"
+            " updated_at = updated_at - $2 where workflow_uuid = $1",
+            old.id,
+            day,
+        )
+        async with mesh.orchestrator() as orchestrator, asyncio.timeout(10):
+            count = "select array_agg(workflow_uuid) from dbos.workflow_status where workflow_uuid = any($1::text[])"
+            while await database.fetchval(count, [old.id, new.id]) != [new.id]:  # noqa: ASYNC110 - its own process
+                await asyncio.sleep(0.05)
+            assert (await mesh.client(orchestrator).wait(old.id)).state == run_pb2.RUN_STATE_SUCCEEDED
     finally:
         await database.close()
 

@@ -1,12 +1,8 @@
 """Runs from the caller's side: what is asked, what the agent and memory get, what comes back."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from agentmesh.agent.v1 import agent_spec_pb2
 from agentmesh.errors.v1 import reason_pb2
 from agentmesh.orchestrator.v1 import run_pb2, run_service_pb2
@@ -15,41 +11,12 @@ from meshkit.auth.issuer import INTERNAL_ISSUER
 from meshkit.auth.keys import FileKeys
 from meshkit.auth.tokens import TokenVerifier
 from meshkit.errors import (
-    Aborted,
-    FailedPrecondition,
-    InvalidArgument,
-    MeshError,
-    NotFound,
     OutOfRange,
-    PermissionDenied,
 )
 from meshkit.ids import new_id
-from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator, check_order, text_of
+from tests.integration.orchestrator.mesh import Client, Mesh, check_order, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mesh(tmp_path_factory: Any, postgres_url: str, redis_url: str) -> AsyncIterator[Mesh]:
-    async with Mesh.start(tmp_path_factory.mktemp("mesh"), postgres_url, redis_url) as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def orchestrator(mesh: Mesh) -> AsyncIterator[Orchestrator]:
-    async with mesh.orchestrator() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(mesh: Mesh, orchestrator: Orchestrator) -> Client:
-    return mesh.client(orchestrator)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the fakes only record
-            await asyncio.sleep(0.005)
 
 
 def code_of(run: run_pb2.Run) -> str:
@@ -204,120 +171,6 @@ async def test_leaving_cancels_only_when_asked(mesh: Mesh, client: Client) -> No
         run = await client.wait(event.run, 1)
         assert run.state == state
         await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
-
-
-async def test_a_session_has_one_run_at_a_time(client: Client) -> None:
-    run = await client.create("hang")
-    with pytest.raises(FailedPrecondition) as refused:
-        await client.create("say 1 0", session=run.session)
-    assert refused.value.reason == "STATE_CONFLICT"
-    await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
-    await client.wait((await client.create("say 1 0", session=run.session)).id)
-
-
-async def test_the_same_request_twice(client: Client) -> None:
-    request_id = new_id("req")
-    first = await client.create("say 1 0", request_id=request_id)
-    await client.wait(first.id)
-    assert await client.create("say 1 0", request_id=request_id) == first
-    with pytest.raises(InvalidArgument) as reused:
-        await client.create("say 2 0", request_id=request_id)
-    assert reused.value.reason == "REQUEST_ID_REUSED"
-    busy = await client.create("hang")
-    refused_id, errors = new_id("req"), []
-    for _ in range(2):
-        with pytest.raises(FailedPrecondition) as refused:
-            await client.create("say 1 0", session=busy.session, request_id=refused_id)
-        errors.append((refused.value.reason, refused.value.message))
-        await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=busy.id))
-    assert errors[0] == errors[1]  # the first answer, though the session is free by now
-
-
-async def test_the_same_request_many_times_at_once(client: Client) -> None:
-    request_id = new_id("req")
-
-    async def ask() -> str:
-        while True:
-            try:
-                return str((await client.create("say 1 0", request_id=request_id)).id)
-            except Aborted:
-                await asyncio.sleep(0.01)
-
-    assert len(set(await asyncio.gather(*(ask() for _ in range(20))))) == 1
-
-
-async def test_runs_are_listed_in_pages(mesh: Mesh, orchestrator: Orchestrator) -> None:
-    client = mesh.client(orchestrator, tenant="pages")
-    made = [(await client.create("say 1 0", agent=agent)).id for agent in ("coding", "research", "coding")]
-    await asyncio.gather(*(client.wait(run) for run in made))
-    seen, token = [], ""
-    while True:
-        request = run_service_pb2.ListRunsRequest(page_size=2, page_token=token)
-        page = await client.runs.ListRuns(request)
-        seen += [run.id for run in page.runs]
-        assert all(not run.input and not run.output for run in page.runs)
-        token = page.next_page_token
-        if not token:
-            break
-        with pytest.raises(InvalidArgument):
-            await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="coding", page_token=token))
-    assert seen == made[::-1]
-    only = await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="coding", state=3, view=2))
-    assert [run.id for run in only.runs] == [made[2], made[0]]
-    assert only.runs[0].output == "w0 "
-
-
-async def test_a_run_of_another_tenant_is_like_one_that_never_was(
-    mesh: Mesh, orchestrator: Orchestrator, client: Client
-) -> None:
-    foreign = mesh.client(orchestrator, tenant="other")
-    run = await client.create("hang")
-    unknown = new_id("run")
-    for method, request in (
-        ("GetRun", run_service_pb2.GetRunRequest),
-        ("WaitRun", run_service_pb2.WaitRunRequest),
-        ("CancelRun", run_service_pb2.CancelRunRequest),
-    ):
-        words = []
-        for name in (run.id, unknown):
-            with pytest.raises(NotFound) as refused:
-                await getattr(foreign.runs, method)(request(run=name))
-            words.append((refused.value.message, refused.value.metadata))
-        assert words[0] == words[1]
-    for name in (run.id, unknown):
-        with pytest.raises(NotFound):
-            await foreign.events(name)
-    with pytest.raises(NotFound):
-        await foreign.create("say 1 0", session=run.session)
-    assert not (await foreign.runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
-    assert (await client.wait(run.id, 0)).state == run_pb2.RUN_STATE_RUNNING
-    await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
-
-
-async def test_acting_for_somebody_else_needs_the_scope(mesh: Mesh, orchestrator: Orchestrator, client: Client) -> None:
-    with pytest.raises(PermissionDenied):
-        await client.create("say 1 0", user="bob")
-    trusted = mesh.client(orchestrator, user="backend", more="users.act_as")
-    run = await trusted.create("say 1 0", user="bob")
-    assert run.user == "bob"
-    await trusted.wait(run.id)
-    assert mesh.memory.stored[-1].user == "bob"
-    with pytest.raises(PermissionDenied):
-        await client.create("say 1 0", session=run.session)
-    with pytest.raises(InvalidArgument):
-        await trusted.create("say 1 0", session=run.session, user="eve")
-
-
-@pytest.mark.parametrize("fields", [{"agent": "nobody"}, {"session": "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"}])
-async def test_what_does_not_exist_is_said(client: Client, fields: dict[str, str]) -> None:
-    with pytest.raises(NotFound):
-        await client.create("say 1 0", **fields)
-
-
-async def test_a_wrong_field_is_named(client: Client) -> None:
-    with pytest.raises(MeshError) as refused:
-        await client.create("")
-    assert refused.value.field_violations[0].field == "input"
 
 
 async def test_the_first_event_of_the_agent_comes_soon(client: Client) -> None:

@@ -29,22 +29,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mesh(tmp_path_factory: Any, postgres_url: str, redis_url: str) -> AsyncIterator[Mesh]:
-    async with Mesh.start(tmp_path_factory.mktemp("mesh"), postgres_url, redis_url) as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def orchestrator(mesh: Mesh) -> AsyncIterator[Orchestrator]:
     # The second runtime has no process: it is configured, and does not answer.
     agents = f"langchain={mesh.addresses['agent']};sleeping=127.0.0.1:1"
     async with mesh.orchestrator(MESH_AGENTS=agents) as started:
         yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(mesh: Mesh, orchestrator: Orchestrator) -> Client:
-    return mesh.client(orchestrator)
 
 
 async def make(client: Client, **fields: Any) -> session_pb2.Session:
