@@ -3,6 +3,7 @@
 import typer
 
 from meshctl.commands import agents, develop, memory, runs, token
+from meshctl.commands.bench import bench
 from meshctl.commands.chat import chat
 from meshctl.commands.doctor import doctor
 from meshctl.commands.run import down, status, up
@@ -26,6 +27,7 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(token.app, name="token")
 app.command()(doctor)
 app.command(context_settings=develop.PASS_ON)(develop.test)
+app.command(context_settings=develop.PASS_ON)(bench)
 app.command()(develop.lint)
 app.command()(develop.gen)
 app.command()(develop.lock)

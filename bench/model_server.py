@@ -1,0 +1,108 @@
+"""The model of the benchmark: an OpenAI-compatible endpoint that says stamped tokens at the pace a prompt asks for.
+
+    python -m bench.model_server      prints its port, serves, and ends when its standard input does
+
+Every token is the time at which it was sent, in nanoseconds of the monotonic clock, which all processes of a machine
+share: whoever receives one knows how long it was under way. It is a bare HTTP server, so that it never is what limits.
+It must not be given to tests that need a model to misbehave: that is the scripted model's work.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Mapping
+
+__all__ = ["MODEL", "ask"]
+
+MODEL = "bench-1"
+"""The model's id."""
+
+_ASKED = re.compile(r"say (\d+) tokens, (\d+(?:\.\d+)?) ms apart")
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
+
+
+def ask(topic: str, tokens: int, gap: float) -> str:
+    """Return a prompt about the topic to which the model says so many tokens, `gap` seconds apart."""
+    return f"{topic}: say {tokens} tokens, {gap * 1000:g} ms apart"
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    server = await asyncio.start_server(_converse, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await asyncio.to_thread(sys.stdin.read)  # whoever started it holds the other end, also when killed
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the requests of one connection, which stays open between them."""
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            if length is None:
+                return
+            await _answer(json.loads(await reader.readexactly(int(length[1]))), writer)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the caller has left
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _answer(request: dict[str, object], writer: asyncio.StreamWriter) -> None:
+    tokens, gap = _wish(request)
+    before, after = _around_content()
+    writer.write(_HEAD)
+    began = asyncio.get_running_loop().time()
+    for number in range(tokens):
+        if gap:
+            # Against the plan and not against the token before, so that lateness does not add up.
+            await asyncio.sleep(began + number * gap - asyncio.get_running_loop().time())
+        elif not number % 16:
+            await asyncio.sleep(0)  # streams that run side by side take turns
+        writer.write(_chunk(b"%s%d %s" % (before, time.monotonic_ns(), after)))
+        await writer.drain()
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens}}
+    events = _event(end) + _event(usage) + b"data: [DONE]\n\n"
+    writer.write(_chunk(events) + _chunk(b""))
+    await writer.drain()
+
+
+def _wish(request: dict[str, object]) -> tuple[int, float]:
+    messages = request["messages"]
+    assert isinstance(messages, list)
+    # The last message: the ones before it may quote earlier prompts.
+    tokens, gap = _ASKED.findall(messages[-1]["content"])[-1]
+    return int(tokens), float(gap) / 1000
+
+
+def _event(fields: Mapping[str, object]) -> bytes:
+    data = {"id": "bench", "object": "chat.completion.chunk", "created": 1, "model": MODEL, **fields}
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _around_content() -> tuple[bytes, bytes]:
+    """Return what stands before and after the token in its event: made once, since only the token differs."""
+    event = _event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "@@"}, "finish_reason": None}]})
+    before, _, after = event.partition(b"@@")
+    return before, after
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+if __name__ == "__main__":
+    main()

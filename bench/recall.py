@@ -1,0 +1,90 @@
+"""How long memory takes, as a user's history grows.
+
+Owns that measurement: users with histories of several sizes, whose turns are made of random sentences with a seed, so
+that every run asks the same.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from agentmesh.memory.v1.context_service_pb2 import GetContextRequest
+from agentmesh.memory.v1.interaction_service_pb2 import StoreInteractionRequest
+
+from bench.report import Table, spread
+from bench.setting import Setting
+from meshclient import MeshClient, new_request_id
+
+__all__ = ["recall"]
+
+_WORDS = (
+    *("harbour", "garden", "invoice", "violin", "winter", "recipe", "ticket", "copper", "library", "passport"),
+    *("kettle", "mountain", "lesson", "engine", "orchard", "letter", "ceiling", "marathon", "budget", "dentist"),
+    *("festival", "compass", "blanket", "tunnel", "cousin", "theatre", "battery", "meadow", "contract", "piano"),
+)
+_IN_FLIGHT = 16
+
+
+async def recall(setting: Setting, sizes: Sequence[int], calls: int) -> Table:
+    """Fill histories up to each size, then measure; the vector index has caught up before each measurement."""
+    table = Table(
+        f"Memory, {calls} calls one after the other",
+        ("p50 ms", "p95 ms", "p99 ms"),
+        "Every query is new, so its embedding is computed and no cache answers.",
+    )
+    chance = random.Random(7)
+    stored = 0
+    for size in sizes:
+        await _store_many(setting.memory, chance, size - stored)
+        stored = size
+        await setting.quiet("memory", "postgres")
+        for name, client in (("at the service", setting.memory), ("through Envoy", setting.edge)):
+            await _timed([_context(client, chance) for _ in range(5)])
+            times = await _timed([_context(client, chance) for _ in range(calls)])
+            table.add(f"GetContext, {size:,} interactions, {name}", spread(times, 0.5, 0.95, 0.99))
+    times = await _timed([_store(setting.memory, chance) for _ in range(calls)])
+    table.add(f"StoreInteraction, {stored:,} interactions, at the service", spread(times, 0.5, 0.95, 0.99))
+    return table
+
+
+async def _timed(calls: Sequence[Awaitable[Any]]) -> list[float]:
+    times = []
+    for call in calls:
+        began = time.perf_counter()
+        await call
+        times.append(time.perf_counter() - began)
+    return times
+
+
+async def _store_many(client: MeshClient, chance: random.Random, count: int) -> None:
+    room = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def one() -> None:
+        async with room:
+            await _store(client, chance)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def _store(client: MeshClient, chance: random.Random) -> None:
+    turn = StoreInteractionRequest(
+        request_id=new_request_id(),
+        session=f"bench-{chance.randrange(50)}",
+        agent="assistant",
+        input=_sentence(chance, 12),
+        output=_sentence(chance, 40),
+    )
+    await client.interactions.StoreInteraction(turn)
+
+
+async def _context(client: MeshClient, chance: random.Random) -> None:
+    query = GetContextRequest(session=f"bench-{chance.randrange(50)}", query=_sentence(chance, 10))
+    answer = await client.context.GetContext(query)
+    if answer.degraded:
+        raise RuntimeError(f"memory answered with less: {list(answer.degraded)}")
+
+
+def _sentence(chance: random.Random, words: int) -> str:
+    return " ".join(chance.choices(_WORDS, k=words)).capitalize() + "."
