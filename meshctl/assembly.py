@@ -30,7 +30,11 @@ __all__ = ["RUNTIMES", "Assembly"]
 RUNTIMES = ("langchain",)
 """The agent runtimes that are started; each has an environment of its own."""
 
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "MESH_LOG_LEVEL", "MESH_OTLP_ENDPOINT")
+_PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "MESH_LOG_LEVEL", "MESH_OTLP_ENDPOINT"),
+    *("MESH_LIMIT_CALLS_PER_SECOND", "MESH_LIMIT_CALLS_BURST", "MESH_LIMIT_STREAMS", "MESH_LIMIT_CONCURRENT_CALLS"),
+    "MESH_MAX_RUNS",
+)
 
 
 class Assembly:
