@@ -53,7 +53,12 @@ class MeshClient:
     async def __aenter__(self) -> Self:
         """Open the channel; connections are made at the first call."""
         channel = await self._resources.enter_async_context(
-            open_channel(self._address, _service_config("orchestrator", "memory"), credentials=self._token)
+            open_channel(
+                self._address,
+                _service_config("orchestrator", "memory"),
+                credentials=self._token,
+                watch_health=False,  # the door looks at the health of what is behind it
+            )
         )
         self.runs = cast("RunServiceAsyncStub", RunServiceStub(channel))
         self.sessions = cast("SessionServiceAsyncStub", SessionServiceStub(channel))

@@ -9,6 +9,7 @@ the rest: nothing secret is inherited by accident.
 """
 
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +31,10 @@ __all__ = ["RUNTIMES", "Assembly"]
 RUNTIMES = ("langchain",)
 """The agent runtimes that are started; each has an environment of its own."""
 
-_PASSED_ON = (
-    *("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "MESH_LOG_LEVEL", "MESH_OTLP_ENDPOINT"),
-    *("MESH_LIMIT_CALLS_PER_SECOND", "MESH_LIMIT_CALLS_BURST", "MESH_LIMIT_STREAMS", "MESH_LIMIT_CONCURRENT_CALLS"),
-    "MESH_MAX_RUNS",
+_PASSED_ON = re.compile(
+    "PATH|LANG|LC_ALL|TZ|HOME|TMPDIR|SSL_CERT_FILE|MESH_LOG_LEVEL|MESH_OTLP_ENDPOINT|MESH_LIMIT_.*|MESH_MAX_RUNS"
 )
+"""What a service gets of the caller's environment, beside what the parts need to find each other."""
 
 
 class Assembly:
@@ -44,6 +44,7 @@ class Assembly:
         self._state, self._edge, self._environ = state, edge, environ
         self._users = create_keys(state.user_keys)
         self._internal = create_keys(state.internal_keys)
+        self._addresses: dict[str, str] = {}
         self._shared: dict[str, str] = {}
         self._model: dict[str, str] = {}
 
@@ -105,14 +106,17 @@ class Assembly:
         }
 
     def _address(self, name: str) -> str:
-        return f"127.0.0.1:{kept_port(self._state.ports / name)}"
+        """Return where a service listens: the same for all who ask, also once it runs there."""
+        if name not in self._addresses:
+            self._addresses[name] = f"127.0.0.1:{kept_port(self._state.ports / name)}"
+        return self._addresses[name]
 
     def _service(
         self, name: str, module: str, settings: Mapping[str, str], *, python: Path | None = None
     ) -> Callable[[], Awaitable[Started]]:
         """Return what starts a service and returns once it says SERVING."""
         address = self._address(name)
-        environment = {key: self._environ[key] for key in _PASSED_ON if key in self._environ} | {
+        environment = {key: value for key, value in self._environ.items() if _PASSED_ON.fullmatch(key)} | {
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen' / 'python'}",
             "PYTHONUNBUFFERED": "1",
             "MESH_LISTEN": address,
@@ -146,4 +150,6 @@ class Assembly:
         configuration = write_edge(settings, self._state.root)
         await validate_envoy(configuration, log=self._state.logs / "envoy-check.log")
         child = await start_envoy(configuration, log=self._state.logs / "envoy.log", listens_on=self._edge)
+        # It listens before it knows who is healthy behind it.
+        await until_ready(child, "Envoy", lambda: serving(f"{host}:{port}"))
         return Started(child, f"{host}:{port}")

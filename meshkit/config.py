@@ -29,6 +29,7 @@ __all__ = [
     "Settings",
     "TelemetrySettings",
     "load",
+    "variable_of",
 ]
 
 PREFIX = "MESH_"
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
         hide_input_in_errors=True,
         validate_default=True,
+        use_attribute_docstrings=True,  # the page of configuration is made of them
     )
 
     @classmethod
@@ -138,7 +140,7 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     lines = ["the configuration cannot be used:"]
     for problem in error.errors(include_input=False, include_context=False, include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        variable = _variable(name, settings.model_fields.get(name))
+        variable = variable_of(name, settings.model_fields.get(name))
         if problem["type"] == "missing":
             lines.append(f"  {variable} is not set; set it, or {variable}_FILE to a file that holds it")
         else:
@@ -146,7 +148,8 @@ def _explain(settings: type[Settings], error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _variable(name: str, field: FieldInfo | None) -> str:
+def variable_of(name: str, field: FieldInfo | None) -> str:
+    """Return the name of the variable that a field is read from."""
     alias = field.validation_alias if field else None
     return alias if isinstance(alias, str) else f"{PREFIX}{name}".upper()
 
@@ -160,7 +163,7 @@ class _FileSource(PydanticBaseSettingsSource):
         return {self._key(name): value for name, value in found.items() if value is not None}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = _variable(field_name, field)
+        variable = variable_of(field_name, field)
         named = os.environ.get(f"{variable}_FILE")
         if named:
             return _read(Path(named), f"{variable}_FILE"), field_name, False

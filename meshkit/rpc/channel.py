@@ -39,18 +39,17 @@ def open_channel(
     service_config: ServiceConfig,
     *,
     credentials: Credentials | None = None,
+    watch_health: bool = True,
     transport: Transport = TRANSPORT,
 ) -> "MeshChannel":
     """Return a channel to a peer: `host:port`, several as `a:1,b:2`, or `unix:/path`.
 
-    Calls go round robin to the endpoints that say they are SERVING. The service config gives timeouts and retries.
-    Nothing is connected until the first call.
+    Calls go round robin to the endpoints that say they are SERVING; behind a proxy, which looks by itself, switch that
+    off with `watch_health`. The service config gives timeouts and retries. Nothing is connected until the first call.
     """
-    policy = {
-        **service_config,
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "healthCheckConfig": {"serviceName": ""},
-    }
+    policy = {**service_config, "loadBalancingConfig": [{"round_robin": {}}]}
+    if watch_health:
+        policy["healthCheckConfig"] = {"serviceName": ""}
     options = [*transport.channel_options(), ("grpc.service_config", json.dumps(policy))]
     several = "," in target and ":" not in target.partition(",")[0].partition(":")[0]
     address = f"ipv4:{target}" if several and not target.startswith("ipv4:") else target
