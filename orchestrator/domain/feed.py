@@ -58,7 +58,7 @@ class Watch:
         self._wake()
 
     async def beyond(self, sequence: int, seconds: float) -> bool:
-        """Wait until something after the sequence is committed, or the run has ended: False if the seconds passed first.
+        """Wait until something after the sequence is committed, or the run has ended; False if the time is up.
 
         Who reads Postgres may have the last event before it is announced; then only the end is news.
         """

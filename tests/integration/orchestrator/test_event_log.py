@@ -54,7 +54,7 @@ async def test_fifty_runs_at_once_with_subscribers_that_join_anywhere(
         runs = [await stores.running() for _ in range(50)]
         consumers = [asyncio.create_task(consume(at, run.id)) for run in runs for at in (stores, other, stores)]
         await asyncio.gather(*(produce(run) for run in runs))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(8):  # below the heartbeat, which would hide a lost wake-up
             received = await asyncio.gather(*consumers)
     for place, run in enumerate(runs):
         truth = await stored(stores, run.id)
