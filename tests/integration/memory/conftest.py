@@ -145,4 +145,3 @@ async def until(
     except TimeoutError:
         pytest.fail(f"not within {seconds} s; the last answer was {answer}")
     return answer
-

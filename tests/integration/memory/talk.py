@@ -42,7 +42,5 @@ _QUESTIONS = [
     "I spent the whole weekend on {}.",
 ]
 
-CHATTER = _NEAR + [
-    (question.format(subject), answer) for subject, answer in _SUBJECTS for question in _QUESTIONS
-]
+CHATTER = _NEAR + [(question.format(subject), answer) for subject, answer in _SUBJECTS for question in _QUESTIONS]
 """(what the user said, what the assistant answered): 102 turns."""
