@@ -4,6 +4,7 @@ Owns the translation of a task into LangChain's words. It emits no events and co
 tracing is off whatever the environment says, its HTTP client uses no proxy, it retries nothing.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
@@ -36,9 +37,11 @@ class LangChainRuntime:
 
     def __init__(self) -> None:
         self._description = RuntimeDescription(NAME, version("langchain"), tuple(Capability))
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every model call
         # One for all runs: making one takes 50 ms, for certificates that loopback never asks for. The gateway keeps the
         # time of every call, and the number of runs bounds the connections.
-        self._http = httpx2.AsyncClient(timeout=None, trust_env=False, limits=httpx2.Limits(max_connections=None))
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30.0)
+        self._http = httpx2.AsyncClient(timeout=None, trust_env=False, limits=limits)
 
     async def close(self) -> None:
         """Close the connections to the gateway."""

@@ -45,7 +45,7 @@ class Toolbox:
         text = self._written.pop(call_id, "") or json.dumps(arguments, ensure_ascii=False)
         step = await self._activity.begin(StepKind.TOOL, name[:_MAX_NAME])
         event_id = self._unique(call_id, step)
-        await step.emit(ToolCalled(event_id, name[:_MAX_NAME], text[:_MAX_ARGUMENTS]))
+        await step.emit(ToolCalled(event_id, name[:_MAX_NAME], _cut(text)))
         answer = await self._answer(name, text, step)
         if len(answer.content) > _MAX_ANSWER:
             answer = ToolAnswer(answer.content[:_MAX_ANSWER] + _CUT, answer.is_error, answer.memory_id)
@@ -85,6 +85,10 @@ class Toolbox:
             event_id = f"{event_id[: _MAX_ID - 16]}{'.' if event_id else ''}{step.id}"
         self._seen.add(event_id)
         return event_id
+
+
+def _cut(arguments: str) -> str:
+    return arguments.encode(errors="replace")[:_MAX_ARGUMENTS].decode(errors="ignore")
 
 
 def _mistake(message: str) -> ToolAnswer:

@@ -112,10 +112,10 @@ def call(
     return _reply(deltas, "tool_calls", {"prompt_tokens": 20, "completion_tokens": 5}, message, 0.0, None)
 
 
-def fail(status: int, *, retry_after: str | None = None, text: str = "no") -> Reply:
+def fail(status: int, *, retry_after: str | None = None, text: str = "no", code: str | None = None) -> Reply:
     """Answer with an error."""
     headers = {} if retry_after is None else {"retry-after": retry_after}
-    body = json.dumps({"error": {"message": text}}).encode()
+    body = json.dumps({"error": {"message": text, "code": code}}).encode()
     return Reply([body], status, "application/json", headers)
 
 

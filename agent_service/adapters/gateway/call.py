@@ -5,7 +5,7 @@ nothing that an agent does can overtake what its model said.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -23,6 +23,7 @@ Forward = Callable[[bytes], Awaitable[None]]
 """Hands bytes of the stream to the framework."""
 
 _DONE = "[DONE]"
+_MAX_DELTA = 64 * 1024  # characters, of at most four bytes: what the contract allows one event
 _END = b"data: [DONE]\n\n"
 
 
@@ -92,11 +93,12 @@ class ModelCall:
             patience.token()
 
     async def _tell(self, step: Step, piece: Piece) -> None:
-        if piece.thought:
-            await step.emit(ThoughtDelta(piece.thought))
+        for thought in _parts(piece.thought):
+            await step.emit(ThoughtDelta(thought))
         if piece.text:
             await self._speak(step)
-            await step.emit(TokenDelta(piece.text))
+        for text in _parts(piece.text):
+            await step.emit(TokenDelta(text))
 
     async def _conclude(self, step: Step) -> None:
         completion = self._completion
@@ -111,3 +113,9 @@ class ModelCall:
         if not self._speaks:
             self._speaks = True
             await step.emit(MessageStarted())
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut what an endpoint sends at once, which may be a whole answer, into pieces that an event may hold."""
+    for start in range(0, len(text), _MAX_DELTA):
+        yield text[start : start + _MAX_DELTA]

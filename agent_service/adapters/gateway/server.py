@@ -33,6 +33,9 @@ __all__ = ["ModelGateway"]
 # A conversation of the longest history and all its recalled memory, escaped as JSON, is some MiB.
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024
 
+# Longer than frameworks keep an idle connection: one that is closed just as it is used again would fail a run.
+_KEEP_ALIVE_SECONDS = 120
+
 
 @dataclass(slots=True)
 class _Run:
@@ -88,6 +91,7 @@ class ModelGateway:
             log_config=None,
             log_level="critical",  # it would log every cancelled call as an error of the application
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="model gateway")

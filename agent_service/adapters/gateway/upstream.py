@@ -5,7 +5,9 @@ that has yielded anything is never repeated: its reader may have seen words.
 """
 
 import asyncio
+import json
 import random
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ MAX_ATTEMPTS = 3
 
 _BACKOFF_SECONDS = (0.25, 1.0)  # before the second and the third attempt, each ± half
 _MAX_RETRY_AFTER_SECONDS = 30.0  # who asks for more is told at once, so that the caller may decide
+_ERROR_CODE = re.compile("[a-z_]{1,40}")  # a word of the protocol; no key looks like it
+_MAX_ERROR_BYTES = 16 * 1024
+_ERROR_BODY_SECONDS = 1.0
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0  # also of "inf", which is a number to Python
 
 
@@ -130,7 +135,9 @@ class Upstream:
         except TimeoutError:
             raise patience.over() from None
         try:
-            is_stream = _judge(response)
+            if response.status_code != httpx.codes.OK:
+                raise await _refusal(response)
+            is_stream = _streams(response)
             pieces = aiter(response.aiter_raw())
             while True:
                 try:
@@ -154,19 +161,40 @@ class Upstream:
         await asyncio.sleep(wait)
 
 
-def _judge(response: httpx.Response) -> bool:
-    """Return whether the answer is a stream of events (or JSON). Raises for every other answer; reads no body."""
+async def _refusal(response: httpx.Response) -> Exception:
+    """Return why an answer with another status than 200 is none, and whether another attempt may bring one."""
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         retry_after = _retry_after(response.headers.get("retry-after", ""))
-        raise _TryAgainError(
+        return _TryAgainError(
             model_failed(f"the model endpoint answered HTTP {status}", status=status, retry_after=retry_after)
         )
-    if status != httpx.codes.OK:
-        raise model_failed(f"the model endpoint refused the request with HTTP {status}", status=status)
+    code = await _error_code(response)
+    return model_failed(
+        f"the model endpoint refused the request with HTTP {status}{f' ({code})' if code else ''}", status=status
+    )
+
+
+async def _error_code(response: httpx.Response) -> str:
+    """Return the word that names the error (`model_not_found`). The text beside it may hold keys and conversations."""
+    body = b""
+    try:
+        async with asyncio.timeout(_ERROR_BODY_SECONDS):
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > _MAX_ERROR_BYTES:
+                    return ""
+        code = json.loads(body)["error"]["code"]
+    except (httpx.TransportError, TimeoutError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
+
+
+def _streams(response: httpx.Response) -> bool:
+    """Return whether the answer is a stream of events; else it is JSON. Raises MODEL_FAILED for everything else."""
     kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
     if kind not in {"text/event-stream", "application/json"}:
-        raise model_failed("the model endpoint sent neither events nor JSON", status=status)
+        raise model_failed("the model endpoint sent neither events nor JSON", status=response.status_code)
     return kind == "text/event-stream"
 
 

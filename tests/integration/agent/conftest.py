@@ -127,8 +127,8 @@ def agent(tmp_path_factory: pytest.TempPathFactory, model: ModelServer, tokens: 
         tmp_path_factory.mktemp("agent"),
         model.url,
         tokens,
-        MESH_MODEL_FIRST_TOKEN_TIMEOUT="1.0",
-        MESH_MODEL_NEXT_TOKEN_TIMEOUT="0.5",
+        MESH_MODEL_FIRST_TOKEN_TIMEOUT="2.0",
+        MESH_MODEL_NEXT_TOKEN_TIMEOUT="1.5",
         MESH_MEMORY_ADDRESS="127.0.0.1:9",
     ) as process:
         yield process

@@ -43,7 +43,7 @@ async def test_the_time_limit_ends_the_run_and_closes_the_socket(client: Client,
     run, began = Run(), time.monotonic()
     with pytest.raises(ResourceExhausted) as caught:
         await client.run("talk for long", into=run, spec={"limits": {"timeout": {"seconds": 1}}})
-    assert 0.95 < time.monotonic() - began < 1.5
+    assert 0.95 < time.monotonic() - began < 2.0
     assert caught.value.metadata["limit"] == "timeout"
     assert run.events[-1].limit_reached.value == 1
     (exchange,) = model.about("talk for long")
@@ -55,7 +55,7 @@ async def test_the_callers_deadline_ends_the_run(client: Client, model: ModelSer
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         await client.run("hurry", timeout=0.8)
-    assert time.monotonic() - began < 0.85
+    assert time.monotonic() - began < 0.9
     (exchange,) = model.about("hurry")
     await until(lambda: exchange.dropped is not None)
     assert exchange.dropped is not None

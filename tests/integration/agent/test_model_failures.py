@@ -1,5 +1,6 @@
 """A model that refuses, stalls, breaks off or talks nonsense: at most three attempts, never a word of garbage."""
 
+import json
 import time
 from typing import Any
 
@@ -57,7 +58,7 @@ async def test_a_long_retry_after_is_told_and_not_waited_for(client: Client, mod
     model.script(fail(429, retry_after="120"), when="come back later")
     began = time.monotonic()
     _, error = await failed(client, "come back later")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert len(model.about("come back later")) == 1
     assert error.retry_after == 120
 
@@ -73,11 +74,21 @@ async def test_a_wrong_request_is_not_tried_again(client: Client, model: ModelSe
     assert_told(run, reason_pb2.ERROR_REASON_MODEL_FAILED)
 
 
+@pytest.mark.parametrize(("code", "told"), [("model_not_found", " (model_not_found)"), (MODEL_KEY, ""), (None, "")])
+async def test_the_word_for_a_refusal_is_told_and_its_text_is_not(
+    client: Client, model: ModelServer, code: str | None, told: str
+) -> None:
+    about = f"refuse as {told or code}."
+    model.script(fail(404, text=f"no model for {MODEL_KEY}", code=code), when=about)
+    _, error = await failed(client, about)
+    assert error.message == f"the model endpoint refused the request with HTTP 404{told}"
+
+
 async def test_a_model_without_a_first_token_is_given_up(client: Client, model: ModelServer) -> None:
     model.script(stall_after(), when="stall at once")  # a role comes, and no token
     began = time.monotonic()
     run, error = await failed(client, "stall at once", DeadlineExceeded)
-    assert 0.9 < time.monotonic() - began < 2.0
+    assert 1.9 < time.monotonic() - began < 4.0
     assert error.reason == "MODEL_TIMEOUT"
     assert_told(run, reason_pb2.ERROR_REASON_MODEL_TIMEOUT)
     assert len(model.about("stall at once")) == 1
@@ -94,7 +105,7 @@ async def test_a_model_that_stalls_is_given_up_and_its_socket_closed(client: Cli
     await until(lambda: exchange.dropped is not None)
     assert exchange.dropped is not None
     assert exchange.dropped - given_up < 0.1
-    assert 0.4 < exchange.dropped - exchange.sent[-1] < 1.0
+    assert 1.4 < exchange.dropped - exchange.sent[-1] < 2.5
 
 
 BROKEN = {
@@ -138,6 +149,14 @@ async def test_an_endpoint_that_does_not_stream_is_understood(client: Client, mo
     run = await client.run("no stream")
     assert run.text == "Ganz und gar: 世" == run.all("completed")[0].output
     assert run.all("usage")[0].output_tokens > 0  # reckoned, since the endpoint does not tell
+
+
+async def test_a_whole_answer_is_told_in_pieces_that_an_event_may_hold(client: Client, model: ModelServer) -> None:
+    text = "世" * 300_000
+    model.script(raw(json.dumps(say(text).document).encode(), content_type="application/json"), when="all at once")
+    run = await client.run("all at once")
+    assert run.text == text == run.all("completed")[0].output
+    assert max(len(delta.text.encode()) for delta in run.all("token_delta")) <= 262_144
 
 
 async def test_surrogate_halves_and_nul_never_reach_a_message(client: Client, model: ModelServer) -> None:
