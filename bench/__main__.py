@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.recall import recall
 from bench.report import Table, listed, machine
 from bench.setting import ROOT, Setting, prepared
-from bench.tokens import first_token, many_streams, steady_stream
+from bench.tokens import cost_of_runs, first_token, many_streams, steady_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ async def _measured(setting: Setting, plan: Plan) -> AsyncIterator[Table]:
     for table in await first_token(setting, plan.calls):
         yield table
     yield await steady_stream(setting, plan.steady_tokens, _GAP)
+    yield await cost_of_runs(setting, plan.calls)
     for table in await many_streams(setting, plan.streams, plan.stream_tokens, _PACE):
         yield table
     yield await recall(setting, plan.histories, plan.calls)

@@ -14,14 +14,14 @@ from bench.processes import CpuUse, measured_cpu
 from bench.report import Table, percentile, spread
 from bench.setting import Setting
 
-__all__ = ["first_token", "many_streams", "steady_stream"]
+__all__ = ["cost_of_runs", "first_token", "many_streams", "steady_stream"]
 
 _PAUSE = 0.1  # seconds between calls: what the mesh does after an answer must not fall into the next measurement
+_ABREAST = 10  # runs at a time when their cost is measured
 _STAGES = {
     "QUEUED": "run stored, first event",
     "RUNNING": "engine began the run",
     "memory_recalled": "memory recalled",
-    "step_started": "agent began its model call",
 }
 
 
@@ -42,11 +42,10 @@ async def first_token(setting: Setting, calls: int) -> list[Table]:
     )
     base = median(times[setting.model.name])
     for name, values in times.items():
-        # The base's own row shows how far apart two of its halves are: differences below that are noise.
-        halves = abs(median(values[::2]) - median(values[1::2]))
-        added = median(values) - base if name != setting.model.name else halves
-        table.add(name, [*spread(values, 0.5, 0.95, 0.99), 1000 * added])
-    table.note = "In the first row the last column is the noise: how far the medians of its odd and even calls differ."
+        table.add(name, [*spread(values, 0.5, 0.95, 0.99), 1000 * (median(values) - base)])
+    through = times[setting.envoy.name]
+    noise = 1000 * abs(median(through[::2]) - median(through[1::2]))
+    table.note = f"Noise: the medians of the odd and the even calls through Envoy are {noise:.1f} ms apart."
     return [table, _timeline(answers[setting.envoy.name])]
 
 
@@ -55,7 +54,7 @@ def _timeline(answers: Sequence[Answer]) -> Table:
     table = Table(
         "The way to the first token, through Envoy",
         ("since the call, p50 ms", "since the stage before, p50 ms"),
-        "Stages are seen by the client: an event travels to it while the run goes on, so a stage may begin earlier.",
+        "All but the model's own stage are seen by the client, which hears of a stage once its event is stored.",
     )
     moments = [
         *((label, [answer.marks[kind] - answer.began for answer in answers]) for kind, label in _STAGES.items()),
@@ -85,6 +84,28 @@ async def steady_stream(setting: Setting, tokens: int, gap: float) -> Table:
         base = base or median(delays)
         table.add(door.name, [*spread(delays, 0.5, 0.95, 0.99), 1000 * (median(delays) - base)])
         await asyncio.sleep(_PAUSE)
+    return table
+
+
+async def cost_of_runs(setting: Setting, runs: int) -> Table:
+    """Measure what a run costs beside its tokens: processor time of runs with one token, until all is stored."""
+    table = Table(
+        f"Processor time of a run with one token, {runs} runs, {_ABREAST} at a time",
+        ("milliseconds a run",),
+        "Until the parts are quiet again: the index entries of the stored turns are in it.",
+    )
+    await _together(setting.envoy, _ABREAST, tokens=1, gap=0)
+    await setting.quiet(*setting.parts)
+    with measured_cpu(setting.parts) as use:
+        began = time.monotonic()
+        for _ in range(runs // _ABREAST):
+            await _together(setting.envoy, _ABREAST, tokens=1, gap=0)
+        took = time.monotonic() - began
+        await setting.quiet(*setting.parts)
+    for part, seconds in use.seconds.items():
+        table.add(part, (1000 * seconds / runs,))
+    table.add("all parts", (1000 * sum(use.seconds.values()) / runs,))
+    table.note += f" {runs / took:.0f} runs a second."
     return table
 
 
@@ -124,7 +145,7 @@ async def _together(door: Door, streams: int, tokens: int, gap: float) -> list[A
 
 def _processor_time(setting: Setting, uses: dict[str, tuple[CpuUse, int]]) -> Table:
     table = Table(
-        "Processor time, microseconds a token",
+        "Processor time, microseconds a token, and how many of the cores were busy with it",
         (*setting.parts, "cores busy"),
         "From the first call until the last run has ended, the runs' start and end included.",
     )

@@ -1,0 +1,67 @@
+"""The benchmark measures: every row is there and holds numbers. How large they are is not judged here."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.running import ROOT
+
+ROWS = {
+    "Time to first token": ["model server, direct", "mesh, at the orchestrator", "mesh, through Envoy"],
+    "The way to the first token": [
+        "run stored",
+        "engine began",
+        "memory recalled",
+        "model sent",
+        "first token",
+        "run ended",
+    ],
+    "Token latency": ["model server, direct", "mesh, at the orchestrator", "mesh, through Envoy"],
+    "Processor time of a run": [
+        "postgres",
+        "valkey",
+        "memory",
+        "agent-langchain",
+        "orchestrator",
+        "envoy",
+        "all parts",
+    ],
+    "Throughput": ["direct, 1 stream", "direct, 20 streams", "Envoy, 1 stream", "Envoy, 20 streams"],
+    "20 streams at": ["model server, direct", "mesh, through Envoy"],
+    "Processor time, microseconds a token": ["Envoy, 1 stream", "Envoy, 20 streams, as fast", "20 streams, paced"],
+    "Memory": ["GetContext, 20 interactions", "GetContext, 100 interactions", "StoreInteraction"],
+}
+
+
+@pytest.mark.timeout(300)
+def test_every_row_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick", "--json", file],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    document = json.loads(file.read_text())
+    assert all(document["machine"].values())
+    tables = document["tables"]
+    assert len(tables) == len(ROWS)
+    for (title, names), table in zip(ROWS.items(), tables, strict=True):
+        assert table["title"].startswith(title)
+        assert f"### {table['title']}" in done.stdout
+        for name in names:
+            rows = [values for row, values in table["rows"].items() if name in row]
+            assert rows, f"{table['title']} has no row {name}"
+            for values in rows:
+                assert all(math.isfinite(value) for value in values.values())
+                assert next(iter(values.values())) >= 0
+    for table in (tables[0], tables[1], tables[2], tables[4], tables[5], tables[7]):
+        for row, values in table["rows"].items():
+            assert next(iter(values.values())) > 0, row
