@@ -1,71 +1,26 @@
-"""How the commands reach a mesh and prove who they are.
+"""How the commands reach a mesh.
 
 Owns the choice: `MESH_ADDRESS` and `MESH_TOKEN` name any mesh; without them it is the one that runs on the state
-directory, and the command signs a token with that mesh's own key, which only its owner can read.
+directory, with a token of the local user.
 """
 
-import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from meshclient import MeshClient
+from meshctl.credentials import local_token
 from meshctl.state import State
-from meshkit.auth.issuer import TokenIssuer
-from meshkit.errors import Unauthenticated
 
-__all__ = ["ALL_SCOPES", "connected", "local_token", "local_user"]
-
-TENANT = "default"
-ISSUER = AUDIENCE = "agentmesh"
-
-ALL_SCOPES = (
-    "agents.read",
-    "agents.write",
-    "memory.read",
-    "memory.write",
-    "runs.read",
-    "runs.write",
-    "sessions.read",
-    "sessions.write",
-)
-"""What a person may do in their own name. `users.act_as` is left to those who ask for it."""
-
-
-def local_user() -> str:
-    """Return the name under which the local commands act: the account's."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return f"uid-{os.getuid()}"
-
-
-def local_token(
-    state: State,
-    *,
-    subject: str | None = None,
-    tenant: str = TENANT,
-    scopes: tuple[str, ...] = ALL_SCOPES,
-    lifetime: float = 3600.0,
-) -> str:
-    """Return a token of the mesh on `state`, valid for `lifetime` seconds. Raises Unauthenticated without its key."""
-    key = state.user_keys / "signing-key.pem"
-    if not os.access(key, os.R_OK):
-        raise Unauthenticated(f"{key} cannot be read; set MESH_TOKEN, or run as the account that started the mesh")
-    issuer = TokenIssuer(key, issuer=ISSUER)
-    return issuer.issue(
-        audience=AUDIENCE, tenant=tenant, subject=subject or local_user(), scopes=scopes, lifetime=lifetime
-    )
+__all__ = ["connected"]
 
 
 @asynccontextmanager
 async def connected(directory: Path) -> AsyncIterator[MeshClient]:
     """Yield a client of the mesh that the environment or the state directory names. Raises MeshError."""
-    address = os.environ.get("MESH_ADDRESS")
-    token = os.environ.get("MESH_TOKEN")
     state = State(directory)
-    if not address:
-        address = state.read_run_file().address
+    address = os.environ.get("MESH_ADDRESS") or state.read_run_file().address
+    token = os.environ.get("MESH_TOKEN")
     async with MeshClient(address, token=token or local_token(state)) as client:
         yield client

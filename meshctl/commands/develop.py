@@ -18,8 +18,6 @@ from meshctl.generate import generate
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 TOOLS = ROOT / ".cache" / "bin"
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 
 def test(context: typer.Context) -> None:
     """Run the tests; further arguments go to pytest, e.g. `./mesh test tests/unit -k paging`."""

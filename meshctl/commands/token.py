@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from meshctl.connection import ALL_SCOPES, TENANT, local_token, local_user
 from meshctl.console import exit_code, explain, out
+from meshctl.credentials import ALL_SCOPES, TENANT, local_token, local_user
 from meshctl.state import DEFAULT_STATE, State, StateOption
 from meshkit.errors import MeshError
 

@@ -118,7 +118,10 @@ def main() -> None:
     if not key:
         arguments.error(f"{given.key_file} is empty")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with socket.create_server(("127.0.0.1", given.port)) as listener:
+    # The protocol is named, or asyncio would not send small pieces at once (it sets TCP_NODELAY for TCP alone).
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", given.port))
         port = listener.getsockname()[1]
         if given.port_file:
             write_private(given.port_file, f"{port}\n")

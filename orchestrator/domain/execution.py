@@ -85,7 +85,7 @@ class Execution:
                     return None
                 except MeshError as error:
                     if breaks == MAX_BREAKS or not _worth_another(error):
-                        return _failed(run, error, "agent")
+                        return _failed(run, error, "model" if error.reason.startswith("MODEL_") else "agent")
                     self._warn("agent_broke", run.id, error)
                 await self._sleep(0.2 * 4 ** (breaks - 1))
         raise AssertionError("unreachable")

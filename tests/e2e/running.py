@@ -5,8 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from meshctl.credentials import ALL_SCOPES, TENANT, local_token
+from meshctl.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,12 +36,11 @@ class RunningMesh:
             env=self.environ | environ,
         )
 
-    def token(self, subject: str = "ada", *, tenant: str = "default", scopes: tuple[str, ...] = ()) -> str:
-        """Return a token of this mesh."""
-        chosen = [part for scope in scopes for part in ("--scope", scope)]
-        done = self.cli("token", "create", "--subject", subject, "--tenant", tenant, *chosen)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def token(
+        self, subject: str = "ada", *, tenant: str = TENANT, scopes: Sequence[str] = ALL_SCOPES, lifetime: float = 600
+    ) -> str:
+        """Return a token of this mesh, as `mesh token create` makes it."""
+        return local_token(State(self.state), subject=subject, tenant=tenant, scopes=scopes, lifetime=lifetime)
 
     def status(self) -> dict:
         """Return what `mesh status --json` tells."""

@@ -10,8 +10,6 @@ from agentmesh.orchestrator.v1.run_service_pb2 import CreateRunRequest, GetRunRe
 from agentmesh.orchestrator.v1.session_service_pb2 import CreateSessionRequest, GetSessionRequest
 
 from meshclient import MeshClient, new_request_id
-from meshctl.connection import local_token
-from meshctl.state import State
 from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer, create_keys
 from meshkit.errors import InvalidArgument, MeshError, NotFound, PermissionDenied, Unauthenticated
 from tests.e2e.running import RunningMesh
@@ -19,7 +17,7 @@ from tests.fakes.model_server import ModelServer, fail
 
 
 def expired(mesh: RunningMesh, directory: Path) -> str:
-    return local_token(State(mesh.state), subject="ada", lifetime=-3600)
+    return mesh.token(lifetime=-3600)
 
 
 def foreign(mesh: RunningMesh, directory: Path) -> str:

@@ -19,6 +19,7 @@ from agentmesh.orchestrator.v1.run_service_pb2 import (
 )
 
 from meshclient import MeshClient, new_request_id
+from meshkit.errors import OutOfRange
 from meshkit.rpc.streams import open_stream
 from tests.e2e.running import RunningMesh
 from tests.fakes.grpc_web import GrpcWebClient
@@ -58,8 +59,8 @@ async def tokens_by_json(mesh: RunningMesh, text: str) -> AsyncIterator[str]:
         assert response.status_code == 200
         async for line in response.aiter_lines():
             event = json.loads(line)
-            if "token_delta" in event:
-                yield event["token_delta"]["text"]
+            if "tokenDelta" in event:
+                yield event["tokenDelta"]["text"]
 
 
 @pytest.mark.parametrize("door", [tokens_by_grpc, tokens_by_grpc_web, tokens_by_json])
@@ -147,23 +148,36 @@ async def test_a_subscriber_resumes_across_a_restart(mesh: RunningMesh, model_se
 
 
 async def test_two_subscribers_see_the_same(mesh: RunningMesh, model_server: ModelServer) -> None:
-    model_server.script(call("calculator", {"expression": "6*7"}), say("It is 42."), when="six times seven")
+    model_server.script(
+        call("calculator", {"expression": "6*7"}), say("It is ", "42.", delay=0.3), when="six times seven"
+    )
     async with MeshClient(mesh.address, token=mesh.token()) as client:
         run = await client.runs.CreateRun(asking("six times seven"))
 
-        async def follow(after: int) -> list[RunEvent]:
+        async def subscribe(after: int) -> list[RunEvent]:
             request = SubscribeRunRequest(run=run.id, after_sequence=after)
             async with open_stream(client.runs.SubscribeRun(request)) as events:
                 return [event async for event in events]
 
-        whole, late = await asyncio.gather(follow(0), follow(2))
-        assert whole[2:] == late
+        whole: list[RunEvent] = []
+        late = None
+        async for event in client.follow(run.id):
+            whole.append(event)
+            if event.HasField("tool_call"):
+                late = asyncio.create_task(subscribe(event.sequence - 1))
+        assert late is not None
+        called = next(place for place, event in enumerate(whole) if event.HasField("tool_call"))
+        assert await late == whole[called:]
         kinds = [event.WhichOneof("event") for event in whole]
-        assert (
-            kinds.index("tool_call")
-            < kinds.index("tool_result")
-            < kinds.index("message_finished", kinds.index("tool_result"))
-        )
-        result = next(event.tool_result for event in whole if event.HasField("tool_result"))
-        assert "42" in result.content
-        assert not result.is_error
+        answered = kinds.index("tool_result")
+        assert called < answered < kinds.index("message_finished", answered)
+        assert "42" in whole[answered].tool_result.content
+        assert not whole[answered].tool_result.is_error
+
+
+async def test_a_sequence_of_the_future_is_refused(mesh: RunningMesh) -> None:
+    async with MeshClient(mesh.address, token=mesh.token()) as client:
+        run = await client.runs.CreateRun(asking("hello"))
+        with pytest.raises(OutOfRange):
+            async for _ in client.follow(run.id, 1_000_000):
+                pass
