@@ -14,6 +14,9 @@ from memory_service.domain.vectors import Point, VectorStore
 
 __all__ = ["Indexer"]
 
+_TEXTS_AT_ONCE = 4
+"""A question waits for the texts that the model is at: few, so that what is indexed never keeps a search waiting."""
+
 
 class Indexer:
     """Brings the vector index up to date."""
@@ -36,7 +39,10 @@ class Indexer:
         pieces = [
             (source, item, number, text) for source, item in items.items() for number, text in enumerate(passages(item))
         ]
-        vectors = await self._embedder.embed([text for *_, text in pieces])
+        texts = [text for *_, text in pieces]
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            vectors += await self._embedder.embed(texts[start : start + _TEXTS_AT_ONCE])
         return [
             Point(source, item.session if isinstance(item, Interaction) else "", number, vector)
             for (source, item, number, _), vector in zip(pieces, vectors, strict=True)
