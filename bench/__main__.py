@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.recall import recall
-from bench.report import Table, listed, machine
+from bench.report import Table, listed, load_average, machine
 from bench.setting import ROOT, Setting, prepared
 from bench.tokens import cost_of_runs, first_token, many_streams, steady_stream
 
@@ -58,6 +58,8 @@ async def _report(plan: Plan) -> dict[str, object]:
         async for table in _measured(setting, plan):
             print(table.markdown(), end="\n\n", flush=True)
             tables.append(table.as_json())
+    facts["load average after"] = load_average()
+    print(f"load average after: {facts['load average after']}")
     return {"machine": facts, "tables": tables}
 
 

