@@ -139,8 +139,8 @@ async def _mesh(state: State) -> list[Finding]:
     findings = []
     for part in content.parts:
         if await answers(part.name, part.address):
-            findings.append(Finding(part.name, "good", f"answers on {part.address}"))
+            findings.append(Finding(f"part {part.name}", "good", f"answers on {part.address}"))
         else:
             log = state.logs / f"{part.name}.log"
-            findings.append(Finding(part.name, "bad", f"does not answer on {part.address}; see {log}"))
+            findings.append(Finding(f"part {part.name}", "bad", f"does not answer on {part.address}; see {log}"))
     return findings

@@ -65,7 +65,7 @@ def test_doctor_finds_nothing_bad(offline_mesh: RunningMesh) -> None:
     assert done.returncode == 0, [each for each in json.loads(done.stdout) if each["verdict"] == "bad"]
     findings = {each["what"]: each for each in json.loads(done.stdout)}
     assert findings["model"]["verdict"] == "note"
-    assert findings["orchestrator"]["verdict"] == "good"
+    assert findings["part orchestrator"]["verdict"] == "good"
 
 
 def test_facts_are_put_found_listed_and_deleted(offline_mesh: RunningMesh) -> None:
