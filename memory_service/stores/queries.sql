@@ -112,8 +112,9 @@ WITH terms AS MATERIALIZED (
 SELECT source, (sum(weight * rank) / (SELECT sum(weight) FROM weights))::float8 AS score
 FROM hits JOIN weights USING (term) GROUP BY source ORDER BY score DESC, source DESC LIMIT $6
 
--- add_change --
-INSERT INTO outbox (tenant, user_id, target, kind, source, session) VALUES ($1, $2, $3, $4, $5, $6)
+-- add_changes --
+INSERT INTO outbox (tenant, user_id, target, kind, source, session)
+SELECT $1, $2, target, $4, $5, $6 FROM unnest($3::text[]) AS target
 
 -- claim_changes --
 -- Locked until the work is done: another worker takes others, and the locks of a killed worker go with its connection.

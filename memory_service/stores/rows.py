@@ -78,7 +78,7 @@ async def delete_words(connection: Connection, fact: Fact) -> None:
 async def must_follow(connection: Connection, item: Interaction | Fact) -> None:
     """Tell the outbox what must follow the change of an item: its vectors, and for a turn the cache of its session."""
     kind, session = (Kind.FACT, "") if isinstance(item, Fact) else (Kind.INTERACTION, item.session)
-    for target in ("vectors", "recent") if session else ("vectors",):
-        await connection.execute(
-            QUERIES["add_change"], item.owner.tenant, item.owner.user, target, kind, item.id, session
-        )
+    targets = ["vectors", "recent"] if session else ["vectors"]
+    await connection.execute(
+        QUERIES["add_changes"], item.owner.tenant, item.owner.user, targets, kind, item.id, session
+    )
