@@ -21,6 +21,7 @@ _COMMANDS = {
     "memory": "memory:app",
     "agents": "agents:app",
     "token": "token:app",
+    "keys": "keys:app",
     "doctor": "doctor:doctor",
     "bench": "bench:bench",
     "test": "develop:test",

@@ -39,6 +39,29 @@ def test_a_token_is_made_for_other_clients(offline_mesh: RunningMesh) -> None:
     assert "agents.read" in refused.stderr
 
 
+def test_an_api_key_works_until_it_is_revoked(offline_mesh: RunningMesh) -> None:
+    made = offline_mesh.cli("keys", "create", "--subject", "shop", "--scope", "runs.read")
+    key = made.stdout.strip()
+    assert key.startswith("mesh_")
+    listed = offline_mesh.cli("keys", "list").stdout
+    name = key.split("_")[1]
+    assert name in listed
+    assert key not in listed
+    assert key not in (offline_mesh.state / "keys" / "api-keys.json").read_text()
+    environ = {"MESH_ADDRESS": offline_mesh.address, "MESH_TOKEN": key}
+    deadline = time.monotonic() + 5
+    while (used := offline_mesh.cli("runs", "list", **environ)).returncode and time.monotonic() < deadline:
+        pass
+    assert used.returncode == 0, used.stderr
+    assert offline_mesh.cli("agents", "list", **environ).returncode == 4
+    assert offline_mesh.cli("keys", "revoke", name).returncode == 0
+    deadline = time.monotonic() + 5
+    while not (used := offline_mesh.cli("runs", "list", **environ)).returncode and time.monotonic() < deadline:
+        pass
+    assert used.returncode == 4
+    assert offline_mesh.cli("keys", "revoke", name).returncode == 3
+
+
 def test_everything_listens_on_loopback_only(offline_mesh: RunningMesh) -> None:
     pids = {part["pid"] for part in offline_mesh.status()["parts"]}
     sockets = {
