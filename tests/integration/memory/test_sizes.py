@@ -1,5 +1,8 @@
 """As large as the contract allows: stored, found, and answered in messages that gRPC carries."""
 
+from collections.abc import Callable
+
+import pytest
 from agentmesh.memory.v1.interaction_service_pb2 import ListInteractionsRequest, SearchInteractionsRequest
 from agentmesh.memory.v1.memory_service_pb2 import ListFactsRequest
 
@@ -34,3 +37,27 @@ async def test_turns_as_large_as_they_may_be_are_stored_found_and_paged(mesh: Me
     assert 1 <= len(found.matches) < 5, "as many as fit into an answer"
     context = await ada.recall("zebra " * 40_000, session="large", token_budget=100_000)
     assert not context.items, "none of them fits"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        lambda number: f"{chr(0x4E00 + number % 20_000)}-{chr(0x20000 + number % 40_000)} ",
+        lambda number: f"h{number}.example.org/p{number}?q={number} ",
+        lambda number: f"u{number}@h{number}.org ",
+        lambda number: f"{chr(0x20000 + number % 40_000)} ",
+        lambda number: f"a{number}-b{number}-c{number}-d{number} ",
+    ],
+    ids=["compounds", "addresses", "mail", "letters", "chains"],
+)
+async def test_text_made_to_have_too_many_words_is_stored_too(
+    mesh: Mesh, tenant: str, piece: Callable[[int], str]
+) -> None:
+    """Postgres refuses to keep more than a megabyte of words of one text."""
+    ada = await mesh.client(await mesh.serve(), tenant=tenant)
+    text = "".join(map(piece, range(120_000)))
+    said = text.encode()[:262_144].decode(errors="ignore")
+    answer = text[::-1].encode()[:1_048_576].decode(errors="ignore")
+    assert (await ada.say(said, answer)).input == said
+    value = said.encode()[:16_384].decode(errors="ignore")
+    assert (await ada.know("k", value)).value == value
