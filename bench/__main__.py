@@ -14,7 +14,8 @@ from pathlib import Path
 from bench.recall import recall
 from bench.report import Table, listed, load_average, machine
 from bench.setting import ROOT, Setting, prepared
-from bench.tokens import cost_of_runs, first_token, many_streams, steady_stream
+from bench.streams import cost_of_runs, many_streams
+from bench.tokens import first_token, steady_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,24 @@ class Plan:
     steady_tokens: int
     streams: int
     stream_tokens: int
+    steady_seconds: float
     histories: tuple[int, ...]
     longest: float
     """Seconds after which the measurements are given up."""
 
 
-FULL = Plan(calls=100, steady_tokens=400, streams=100, stream_tokens=300, histories=(100, 1_000, 10_000), longest=1800)
-QUICK = Plan(calls=10, steady_tokens=40, streams=20, stream_tokens=30, histories=(20, 100), longest=120)
+FULL = Plan(
+    calls=100,
+    steady_tokens=400,
+    streams=100,
+    stream_tokens=300,
+    steady_seconds=10,
+    histories=(100, 1_000, 10_000),
+    longest=1800,
+)
+QUICK = Plan(
+    calls=10, steady_tokens=40, streams=20, stream_tokens=30, steady_seconds=3, histories=(20, 100), longest=120
+)
 
 _GAP = 0.02  # seconds: a fast model
 _PACE = 40.0  # tokens a second and stream
@@ -68,9 +80,10 @@ async def _measured(setting: Setting, plan: Plan) -> AsyncIterator[Table]:
         yield table
     yield await steady_stream(setting, plan.steady_tokens, _GAP)
     yield await cost_of_runs(setting, plan.calls)
-    for table in await many_streams(setting, plan.streams, plan.stream_tokens, _PACE):
+    for table in await many_streams(setting, plan.streams, plan.stream_tokens, _PACE, plan.steady_seconds):
         yield table
-    yield await recall(setting, plan.histories, plan.calls)
+    async for table in recall(setting, plan.histories, plan.calls):
+        yield table
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One question and its stamped answer, asked of the model itself or through the mesh, seen from the caller's side.
+"""One question and its answer, asked of the model itself or through the mesh, seen from the caller's side.
 
 Owns the two ways to ask and the clock that they are measured with. An answer that lacks a token is an error, never a
 number: what loses work must not look fast.
@@ -26,31 +26,26 @@ class Answer:
     """When things happened, in nanoseconds of the monotonic clock."""
 
     began: int = field(default_factory=time.monotonic_ns)
-    tokens: list[tuple[int, int]] = field(default_factory=list)
-    """When each token was sent by the model, and when it arrived."""
+    arrived: list[int] = field(default_factory=list)
+    """When each token arrived."""
+    sent: list[int] = field(default_factory=list)
+    """When the model sent each token."""
     marks: dict[str, int] = field(default_factory=dict)
     """When the first event of each kind arrived."""
 
     @property
     def first_token(self) -> float:
         """Seconds from the call to its first token."""
-        return (self.tokens[0][1] - self.began) / 1e9
+        return (self.arrived[0] - self.began) / 1e9
 
     @property
     def delays(self) -> list[float]:
         """Seconds that each token was under way."""
-        return [(arrived - sent) / 1e9 for sent, arrived in self.tokens]
+        return [(arrived - sent) / 1e9 for sent, arrived in zip(self.sent, self.arrived, strict=True)]
 
     def take(self, text: str, now: int) -> None:
         """Note the tokens of a piece of text that has arrived."""
-        self.tokens += [(int(token), now) for token in text.split()]
-
-    def checked(self, tokens: int) -> "Answer":
-        """Return the answer if it holds so many tokens in the order in which they were sent."""
-        sent = [token for token, _ in self.tokens]
-        if len(sent) != tokens or sent != sorted(sent):
-            raise RuntimeError(f"{len(sent)} of {tokens} tokens arrived, or in another order")
-        return self
+        self.arrived += [now] * len(text.split())
 
 
 class Door(Protocol):
@@ -59,7 +54,7 @@ class Door(Protocol):
     name: str
 
     async def ask(self, topic: str, tokens: int, gap: float) -> Answer:
-        """Ask for so many tokens, `gap` seconds apart, and read them to the end."""
+        """Ask for so many tokens, `gap` seconds apart, and read them to the end. A topic is asked about once."""
 
 
 class ModelDoor:
@@ -68,9 +63,16 @@ class ModelDoor:
     def __init__(self, name: str, http: httpx.AsyncClient) -> None:
         self.name, self._http = name, http
 
+    async def completed(self, answer: Answer, prompt: str, tokens: int) -> Answer:
+        """Return the answer with the times at which the model sent its tokens, all of which must have arrived."""
+        answer.sent = (await self._http.post("times", json={"prompt": prompt})).raise_for_status().json()
+        if not len(answer.sent) == len(answer.arrived) == tokens:
+            raise RuntimeError(f"{len(answer.arrived)} of {tokens} tokens arrived, {len(answer.sent)} were sent")
+        return answer
+
     async def ask(self, topic: str, tokens: int, gap: float) -> Answer:
-        message = {"role": "user", "content": ask(topic, tokens, gap)}
-        body = {"model": MODEL, "stream": True, "messages": [message]}
+        prompt = ask(topic, tokens, gap)
+        body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": prompt}]}
         answer = Answer()
         async with self._http.stream("POST", "chat/completions", json=body) as response:
             response.raise_for_status()
@@ -79,17 +81,18 @@ class ModelDoor:
                     now = time.monotonic_ns()
                     for choice in json.loads(line[6:])["choices"]:
                         answer.take(choice["delta"].get("content", ""), now)
-        return answer.checked(tokens)
+        return await self.completed(answer, prompt, tokens)
 
 
 class MeshDoor:
     """A run of the default agent: new session, recall, agent, model, and the turn stored in memory."""
 
-    def __init__(self, name: str, client: MeshClient) -> None:
-        self.name, self._client = name, client
+    def __init__(self, name: str, client: MeshClient, model: ModelDoor) -> None:
+        self.name, self._client, self._model = name, client, model
 
     async def ask(self, topic: str, tokens: int, gap: float) -> Answer:
-        run = CreateRunRequest(request_id=new_request_id(), input=ask(topic, tokens, gap))
+        prompt = ask(topic, tokens, gap)
+        run = CreateRunRequest(request_id=new_request_id(), input=prompt)
         answer = Answer()
         async with open_stream(self._client.runs.StreamRun(StreamRunRequest(run=run))) as events:
             async for event in events:
@@ -99,7 +102,7 @@ class MeshDoor:
                     answer.take(event.token_delta.text, now)
                 elif event.state_changed.state == RunState.RUN_STATE_FAILED:
                     raise RuntimeError(f"the run failed: {event.state_changed.failure}")
-        return answer.checked(tokens)
+        return await self._model.completed(answer, prompt, tokens)
 
 
 def _kind(event: RunEvent) -> str:

@@ -1,10 +1,10 @@
-"""The model of the benchmark: an OpenAI-compatible endpoint that says stamped tokens at the pace a prompt asks for.
+"""The model of the benchmark: an OpenAI-compatible endpoint that says words at the pace a prompt asks for.
 
     python -m bench.model_server      prints its port, serves, and ends when its standard input does
 
-Every token is the time at which it was sent, in nanoseconds of the monotonic clock, which all processes of a machine
-share: whoever receives one knows how long it was under way. It is a bare HTTP server, so that it never is what limits.
-It must not be given to tests that need a model to misbehave: that is the scripted model's work.
+Its tokens are plain words, because memory embeds what was said: numbers would be cut into many pieces. It notes when it
+sent each, on the monotonic clock that all processes of a machine share, and tells the times of a prompt when asked.
+It is a bare HTTP server, so that it never is what limits. Tests that need a model to misbehave have the scripted one.
 """
 
 import asyncio
@@ -20,11 +20,15 @@ __all__ = ["MODEL", "ask"]
 MODEL = "bench-1"
 """The model's id."""
 
+_WORDS = b"the harbour was quiet when a small boat came in with letters for people who had waited since spring".split()
+# Prompts whose times nobody has asked for yet: those of streams under way, and of warm-ups.
+_MAX_KEPT = 1000
 _ASKED = re.compile(r"say (\d+) tokens, (\d+(?:\.\d+)?) ms apart")
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
 )
+_sent: dict[str, list[int]] = {}
 
 
 def ask(topic: str, tokens: int, gap: float) -> str:
@@ -51,7 +55,13 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
             length = re.search(rb"(?i)content-length: *(\d+)", head)
             if length is None:
                 return
-            await _answer(json.loads(await reader.readexactly(int(length[1]))), writer)
+            request = json.loads(await reader.readexactly(int(length[1])))
+            if head.startswith(b"POST /v1/times "):
+                times = json.dumps(_sent.pop(request["prompt"], [])).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(times), times))
+                await writer.drain()
+            else:
+                await _answer(request, writer)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass  # the caller has left
     finally:
@@ -61,7 +71,14 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 async def _answer(request: dict[str, object], writer: asyncio.StreamWriter) -> None:
-    tokens, gap = _wish(request)
+    messages = request["messages"]
+    assert isinstance(messages, list)
+    prompt = messages[-1]["content"]  # the ones before it may quote earlier prompts
+    wish = _ASKED.findall(prompt)[-1]
+    tokens, gap = int(wish[0]), float(wish[1]) / 1000
+    if len(_sent) >= _MAX_KEPT:
+        del _sent[next(iter(_sent))]
+    times = _sent[prompt] = []
     before, after = _around_content()
     writer.write(_HEAD)
     began = asyncio.get_running_loop().time()
@@ -71,21 +88,14 @@ async def _answer(request: dict[str, object], writer: asyncio.StreamWriter) -> N
             await asyncio.sleep(began + number * gap - asyncio.get_running_loop().time())
         elif not number % 16:
             await asyncio.sleep(0)  # streams that run side by side take turns
-        writer.write(_chunk(b"%s%d %s" % (before, time.monotonic_ns(), after)))
+        times.append(time.monotonic_ns())
+        writer.write(_chunk(b"%s%s %s" % (before, _WORDS[number % len(_WORDS)], after)))
         await writer.drain()
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens}}
     events = _event(end) + _event(usage) + b"data: [DONE]\n\n"
     writer.write(_chunk(events) + _chunk(b""))
     await writer.drain()
-
-
-def _wish(request: dict[str, object]) -> tuple[int, float]:
-    messages = request["messages"]
-    assert isinstance(messages, list)
-    # The last message: the ones before it may quote earlier prompts.
-    tokens, gap = _ASKED.findall(messages[-1]["content"])[-1]
-    return int(tokens), float(gap) / 1000
 
 
 def _event(fields: Mapping[str, object]) -> bytes:

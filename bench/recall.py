@@ -7,7 +7,7 @@ that every run asks the same.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest
@@ -27,26 +27,26 @@ _WORDS = (
 _IN_FLIGHT = 16
 
 
-async def recall(setting: Setting, sizes: Sequence[int], calls: int) -> Table:
-    """Fill histories up to each size, then measure; the vector index has caught up before each measurement."""
-    table = Table(
-        f"Memory, {calls} calls one after the other",
-        ("p50 ms", "p95 ms", "p99 ms"),
-        "Every query is new, so its embedding is computed and no cache answers.",
-    )
+async def recall(setting: Setting, sizes: Sequence[int], calls: int) -> AsyncIterator[Table]:
+    """Fill a user's history up to each size, then measure; the vector index has caught up before each measurement."""
     chance = random.Random(7)
     stored = 0
     for size in sizes:
         await _store_many(setting.memory, chance, size - stored)
-        stored = size
         await setting.quiet("memory", "postgres")
+        table = Table(
+            f"Memory of {size:,} interactions, {calls} calls one after the other",
+            ("p50 ms", "p95 ms", "p99 ms"),
+            "Every query is new, so its embedding is computed and no cache answers.",
+        )
         for name, client in (("at the service", setting.memory), ("through Envoy", setting.edge)):
             await _timed([_context(client, chance) for _ in range(5)])
             times = await _timed([_context(client, chance) for _ in range(calls)])
-            table.add(f"GetContext, {size:,} interactions, {name}", spread(times, 0.5, 0.95, 0.99))
-    times = await _timed([_store(setting.memory, chance) for _ in range(calls)])
-    table.add(f"StoreInteraction, {stored:,} interactions, at the service", spread(times, 0.5, 0.95, 0.99))
-    return table
+            table.add(f"GetContext, {name}", spread(times, 0.5, 0.95, 0.99))
+        times = await _timed([_store(setting.memory, chance) for _ in range(calls)])
+        table.add("StoreInteraction, at the service", spread(times, 0.5, 0.95, 0.99))
+        stored = size + calls
+        yield table
 
 
 async def _timed(calls: Sequence[Awaitable[Any]]) -> list[float]:

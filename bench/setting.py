@@ -26,7 +26,7 @@ __all__ = ["ROOT", "Setting", "prepared"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _QUIET_SHARE = 0.1  # of a core, over a second
-_LONGEST_UNREST = 300.0
+_LONGEST_UNREST = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,11 @@ async def prepared() -> AsyncIterator[Setting]:
             async def client(address: str, user: str) -> MeshClient:
                 return await stack.enter_async_context(MeshClient(address, token=mesh.token(user)))
 
+            door = ModelDoor("model server, direct", http)
             yield Setting(
-                model=ModelDoor("model server, direct", http),
-                straight=MeshDoor("mesh, at the orchestrator", await client(addresses["orchestrator"], "asker")),
-                envoy=MeshDoor("mesh, through Envoy", await client(mesh.address, "asker")),
+                model=door,
+                straight=MeshDoor("mesh, at the orchestrator", await client(addresses["orchestrator"], "asker"), door),
+                envoy=MeshDoor("mesh, through Envoy", await client(mesh.address, "asker"), door),
                 memory=await client(addresses["memory"], "teller"),
                 edge=await client(mesh.address, "teller"),
                 parts=parts | {"(model server)": model, "(client)": os.getpid()},
