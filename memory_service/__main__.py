@@ -1,8 +1,8 @@
-"""`python -m memory_service`."""
+"""`python -m memory_service`: remembers facts and conversations, and finds them again."""
 
-from memory_service.config import MemorySettings
+from memory_service.config import load_config
 from memory_service.server import build
-from meshkit.config import load
 from meshkit.rpc.lifecycle import run
 
-raise SystemExit(run("memory", lambda: load(MemorySettings), build))
+if __name__ == "__main__":
+    raise SystemExit(run("memory", load_config, build))

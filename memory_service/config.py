@@ -5,12 +5,12 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from meshkit.config import ServiceSettings
+from meshkit.config import ServiceSettings, load
 
-__all__ = ["MemorySettings"]
+__all__ = ["Config", "load_config"]
 
 
-class MemorySettings(ServiceSettings):
+class Config(ServiceSettings):
     """The memory service's settings; those of every service come with the base."""
 
     listen: str = "127.0.0.1:50052"
@@ -39,3 +39,8 @@ class MemorySettings(ServiceSettings):
         if self.embeddings_url and not self.embeddings_model:
             raise ValueError("MESH_EMBEDDINGS_MODEL must name a model of MESH_EMBEDDINGS_URL")
         return self
+
+
+def load_config() -> Config:
+    """Read the configuration. Raises ConfigError."""
+    return load(Config)

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 from memory_service.adapters.embedding.factory import build_embedder
 from memory_service.adapters.embedding.weights import ModelFilesError
-from memory_service.config import MemorySettings
+from memory_service.config import Config
 from memory_service.domain.context import Contexts
 from memory_service.domain.embedding import Embedder
 from memory_service.domain.facts import Facts
@@ -56,7 +56,7 @@ Wrap = Callable[[VectorStore], VectorStore]
 
 
 async def build(
-    settings: MemorySettings, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors
+    settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors
 ) -> MeshServer:
     """Return the memory service, ready to listen. What it opened is closed with the server.
 
@@ -135,7 +135,7 @@ async def build(
     return server
 
 
-async def _embedder(settings: MemorySettings) -> Embedder:
+async def _embedder(settings: Config) -> Embedder:
     try:
         return await build_embedder(
             cache_dir=settings.cache_dir,
@@ -149,7 +149,7 @@ async def _embedder(settings: MemorySettings) -> Embedder:
         raise ConfigError(f"MESH_CACHE_DIR: cannot use {settings.cache_dir}: {error.strerror}") from error
 
 
-async def _vectors(settings: MemorySettings, pool: Pool, embedder: Embedder, opened: AsyncExitStack) -> VectorStore:
+async def _vectors(settings: Config, pool: Pool, embedder: Embedder, opened: AsyncExitStack) -> VectorStore:
     if settings.qdrant_url is None:
         await install_pgvector(pool)
         return PgVectors(pool, embedder.model, embedder.dimension)

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LOCKS = ROOT / "locks"
 
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 
 class SetupError(Exception):
     """An environment cannot be made. The message says what is missing and how to get it."""
@@ -106,7 +108,10 @@ def _uv() -> Path:
 
 def _run(program: Path, *arguments: str) -> None:
     # uv must use this machine's Python, and must not fail where the cache is on another file system.
-    environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
+    environment = {"UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
+    if _AUTHORITIES.exists():
+        environment["UV_SYSTEM_CERTS"] = "1"  # a company's own proxy is known to the machine, not to uv
+    environment = os.environ | environment
     environment.pop("VIRTUAL_ENV", None)
     done = subprocess.run(
         [str(program), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT

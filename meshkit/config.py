@@ -138,9 +138,11 @@ def load(settings: type[AnySettings]) -> AnySettings:
 
 def _explain(settings: type[Settings], error: ValidationError) -> str:
     lines = ["the configuration cannot be used:"]
+    aliases = {field.validation_alias for field in settings.model_fields.values()}
     for problem in error.errors(include_input=False, include_context=False, include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        variable = variable_of(name, settings.model_fields.get(name))
+        # A field with a name of its own in the environment is reported by that name.
+        variable = name if name in aliases else variable_of(name, settings.model_fields.get(name))
         if problem["type"] == "missing":
             lines.append(f"  {variable} is not set; set it, or {variable}_FILE to a file that holds it")
         else:

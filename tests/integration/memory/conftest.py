@@ -17,7 +17,7 @@ from agentmesh.memory.v1.interaction_pb2 import Interaction
 from agentmesh.memory.v1.interaction_service_pb2 import StoreInteractionRequest
 from agentmesh.memory.v1.memory_service_pb2 import PutFactRequest
 
-from memory_service.config import MemorySettings
+from memory_service.config import Config
 from memory_service.server import build
 from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer, create_keys
 from meshkit.rpc.channel import open_channel
@@ -73,7 +73,7 @@ class Mesh:
         self._stack, self.keys, self.settings = stack, keys, settings
 
     async def serve(self, *, wrap: Any = None, **changed: Any) -> MeshServer:
-        settings = MemorySettings(**(self.settings | changed))
+        settings = Config(**(self.settings | changed))
         server = await (build(settings, silent(), wrap_vectors=wrap) if wrap else build(settings, silent()))
         await server.start()
         self._stack.push_async_callback(server.stop)

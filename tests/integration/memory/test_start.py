@@ -9,12 +9,12 @@ import pytest
 from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from memory_service.config import MemorySettings
+from memory_service.config import load_config
 from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
 from meshctl.embedded.postgres import Postgres
-from meshkit.config import ConfigError, load
+from meshkit.config import ConfigError
 from meshkit.rpc.channel import open_channel
 from tests.integration.memory.conftest import Mesh, until
 
@@ -37,13 +37,13 @@ async def test_a_folder_that_cannot_be_used_is_told(mesh: Mesh, tmp_path: Path) 
 
 
 def test_what_is_not_configured_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"(?s)DATABASE_URL is not set.*REDIS_URL is not set"):
-        load(MemorySettings)
+    with pytest.raises(ConfigError, match=r"(?s)  DATABASE_URL is not set.*  REDIS_URL is not set"):
+        load_config()
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     monkeypatch.setenv("REDIS_URL", "redis://host")
     monkeypatch.setenv("MESH_EMBEDDINGS_URL", "http://host/v1")
     with pytest.raises(ConfigError, match="MESH_EMBEDDINGS_MODEL") as caught:
-        load(MemorySettings)
+        load_config()
     assert "secret" not in str(caught.value)
 
 
