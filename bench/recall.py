@@ -7,8 +7,8 @@ that every run asks the same.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest
 from agentmesh.memory.v1.interaction_service_pb2 import StoreInteractionRequest
@@ -40,20 +40,21 @@ async def recall(setting: Setting, sizes: Sequence[int], calls: int) -> AsyncIte
             "Every query is new, so its embedding is computed and no cache answers.",
         )
         for name, client in (("at the service", setting.memory), ("through Envoy", setting.edge)):
-            await _timed([_context(client, chance) for _ in range(5)])
-            times = await _timed([_context(client, chance) for _ in range(calls)])
+            await _timed(5, partial(_context, client, chance))
+            times = await _timed(calls, partial(_context, client, chance))
             table.add(f"GetContext, {name}", spread(times, 0.5, 0.95, 0.99))
-        times = await _timed([_store(setting.memory, chance) for _ in range(calls)])
+        times = await _timed(calls, partial(_store, setting.memory, chance))
         table.add("StoreInteraction, at the service", spread(times, 0.5, 0.95, 0.99))
         stored = size + calls
         yield table
 
 
-async def _timed(calls: Sequence[Awaitable[Any]]) -> list[float]:
+async def _timed(calls: int, call: Callable[[], Awaitable[None]]) -> list[float]:
+    """Return how many seconds each of the calls took, one after the other."""
     times = []
-    for call in calls:
+    for _ in range(calls):
         began = time.perf_counter()
-        await call
+        await call()
         times.append(time.perf_counter() - began)
     return times
 
