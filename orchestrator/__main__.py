@@ -1,8 +1,8 @@
-"""`python -m orchestrator`."""
+"""`python -m orchestrator`: owns runs, sessions and the catalog of agents."""
 
-from meshkit.config import load
 from meshkit.rpc.lifecycle import run
-from orchestrator.config import OrchestratorSettings
+from orchestrator.config import load_config
 from orchestrator.server import build
 
-raise SystemExit(run("orchestrator", lambda: load(OrchestratorSettings), build))
+if __name__ == "__main__":
+    raise SystemExit(run("orchestrator", load_config, build))

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr, field_validator
 
-from meshkit.config import ServiceSettings
+from meshkit.config import ServiceSettings, load
 
-__all__ = ["OrchestratorSettings"]
+__all__ = ["Config", "load_config"]
 
 _RUNTIME = re.compile("^[a-z][a-z0-9-]{0,31}$")
 
 
-class OrchestratorSettings(ServiceSettings):
-    """The orchestrator's settings; those of every service come with the base."""
+class Config(ServiceSettings):
+    """What the service needs to know; what every service needs comes with the base."""
 
     listen: str = "127.0.0.1:50051"
     """Where it listens."""
@@ -49,3 +49,8 @@ class OrchestratorSettings(ServiceSettings):
     def event_retention(self) -> timedelta:
         """How long events are kept."""
         return timedelta(days=self.event_retention_days)
+
+
+def load_config() -> Config:
+    """Read the configuration. Raises ConfigError."""
+    return load(Config)

@@ -25,7 +25,7 @@ from orchestrator.adapters.agents import MeshAgents, memory_tokens
 from orchestrator.adapters.dbos_engine import DbosEngine
 from orchestrator.adapters.memory import MeshMemory
 from orchestrator.background import running
-from orchestrator.config import OrchestratorSettings
+from orchestrator.config import Config
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.execution import Execution
@@ -50,13 +50,13 @@ _STREAMS = (f"/{_PACKAGE}.RunService/StreamRun", f"/{_PACKAGE}.RunService/Subscr
 _log = structlog.get_logger(__name__)
 
 
-async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshServer:
+async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     """Return the orchestrator, ready to listen. What it opened is closed with the server."""
-    if settings.auth_signing_key_file is None:
+    if config.auth_signing_key_file is None:
         raise ConfigError("MESH_AUTH_SIGNING_KEY_FILE is not set; the orchestrator makes the mesh's internal tokens")
     server = MeshServer(
-        settings,
-        build_authenticator(settings, service="orchestrator"),
+        config,
+        build_authenticator(config, service="orchestrator"),
         service_configs=[load_service_config("orchestrator")],
         resumable=_STREAMS,
         telemetry=telemetry,
@@ -64,11 +64,11 @@ async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshSer
     opened = server.resources
 
     # Stores
-    database = settings.database_url.get_secret_value()
+    database = config.database_url.get_secret_value()
     pool = await opened.enter_async_context(open_pool(database, "orchestrator", min_size=2, max_size=10))
     await migrate(pool, "orchestrator", read_migrations("orchestrator.stores.migrations"))
     # Short timeouts: whoever waits for Redis would rather poll.
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=1.0, socket_keepalive=True)
+    redis = Redis.from_url(config.redis_url.get_secret_value(), socket_connect_timeout=1.0, socket_keepalive=True)
     opened.push_async_callback(redis.aclose)
     codec, feed = ProtoEvents(), Feed()
     wakeups = Wakeups(redis, feed)
@@ -77,31 +77,31 @@ async def build(settings: OrchestratorSettings, telemetry: Telemetry) -> MeshSer
     log = EventLog(pool, codec, feed, wakeups)
 
     # Peers
-    issuer = TokenIssuer(settings.auth_signing_key_file, issuer=INTERNAL_ISSUER)
+    issuer = TokenIssuer(config.auth_signing_key_file, issuer=INTERNAL_ISSUER)
     to_memory = PeerTokens(issuer, service="orchestrator", audience="memory", scopes=("memory.read", "memory.write"))
     to_agents = PeerTokens(issuer, service="orchestrator", audience="agent", scopes=("agents.execute",))
     memory = await opened.enter_async_context(
-        open_channel(settings.memory_address, load_service_config("memory"), credentials=to_memory)
+        open_channel(config.memory_address, load_service_config("memory"), credentials=to_memory)
     )
     channels = {
         runtime: await opened.enter_async_context(
             open_channel(target, load_service_config("agent"), credentials=to_agents)
         )
-        for runtime, target in settings.runtimes.items()
+        for runtime, target in config.runtimes.items()
     }
     agents = MeshAgents(channels, memory_tokens(issuer))
 
     # Engine
     execution = Execution(
-        runs, log, feed, agents, MeshMemory(memory), codec, capacity=settings.max_runs, clock=_now, warn=_warn
+        runs, log, feed, agents, MeshMemory(memory), codec, capacity=config.max_runs, clock=_now, warn=_warn
     )
-    engine = DbosEngine(database, pool, capacity=settings.max_runs)
+    engine = DbosEngine(database, pool, capacity=config.max_runs)
     loops = (
         log.keep_writing(),
         wakeups.keep_publishing(),
         wakeups.keep_listening(),
         wakeups.keep_polling(runs.positions),
-        keep_tidy(pool, settings.event_retention),
+        keep_tidy(pool, config.event_retention),
     )
     await opened.enter_async_context(running(*loops))
     await engine.open(execution)

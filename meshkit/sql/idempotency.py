@@ -21,7 +21,7 @@ from meshkit.rpc.status import from_status, to_status
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 
-__all__ = ["TABLE", "Effect", "RequestKey", "digest_of", "once", "purge"]
+__all__ = ["TABLE", "Effect", "RequestKey", "answer_of", "digest_of", "once", "purge"]
 
 TABLE = """
 CREATE TABLE idempotency (
@@ -112,6 +112,18 @@ async def once(pool: Pool, key: RequestKey, digest: bytes, effect: Effect) -> by
         raise failure
     assert answer is not None
     return answer
+
+
+async def answer_of(pool: Pool, key: RequestKey, digest: bytes) -> bytes | None:
+    """Return what the request was answered before, None if it was not: for work that cannot be in the transaction.
+
+    `once` still decides. Raises the error that it was answered with, InvalidArgument as the module says, Unavailable.
+    """
+    if not key.request_id:
+        return None
+    with driver_errors():
+        row = await pool.fetchrow(_FIND, key.tenant, key.method, key.request_id)
+    return _replay(row["digest"], digest, row["answer"], row["error"]) if row else None
 
 
 async def purge(pool: Pool, limit: int = 1000) -> int:

@@ -25,6 +25,8 @@ class Catalog:
         """Add an agent. Raises AlreadyExists, InvalidArgument for an unknown runtime or tool, FailedPrecondition."""
         if agent.name in BUILT_IN_AGENTS:
             raise AlreadyExists(f"{agent.name} is a built-in agent", metadata={"agent": agent.name})
+        if before := await self._store.created(key):
+            return before  # its runtime need not answer again
         await self._check(agent.spec)
         now = self._clock()
         made = replace(agent, built_in=False, create_time=now, update_time=now, etag=self._new_id("etag"))

@@ -128,6 +128,10 @@ class SessionStore(Protocol):
 class AgentStore(Protocol):
     """The tenants' own agents."""
 
+    async def created(self, key: RequestKey) -> Agent | None:
+        """Return what the same request made before, None if it is new. Raises what a repeated request raises."""
+        ...
+
     async def create(self, key: RequestKey, tenant: str, agent: Agent) -> Agent:
         """Store the agent, once for the key. Raises AlreadyExists."""
         ...

@@ -38,6 +38,11 @@ class PostgresAgents:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    async def created(self, key: RequestKey) -> Agent | None:
+        """Return the agent that the request made before."""
+        answer = await idempotency.answer_of(self._pool, _once(key), key.digest)
+        return agent_from_bytes(answer) if answer else None
+
     async def create(self, key: RequestKey, tenant: str, agent: Agent) -> Agent:
         """Store the agent, once for the key."""
 
@@ -51,8 +56,7 @@ class PostgresAgents:
                 raise AlreadyExists(f"there is an agent {agent.name} already") from error
             return agent_to_bytes(agent)
 
-        once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
-        return agent_from_bytes(await idempotency.once(self._pool, once, key.digest, effect))
+        return agent_from_bytes(await idempotency.once(self._pool, _once(key), key.digest, effect))
 
     async def get(self, tenant: str, name: str) -> Agent | None:
         """Return the agent."""
@@ -85,3 +89,7 @@ class PostgresAgents:
             done = await self._pool.execute("delete from agent where tenant = $1 and name = $2", tenant, name)
         if done == "DELETE 0":
             raise NotFound("no such agent")
+
+
+def _once(key: RequestKey) -> idempotency.RequestKey:
+    return idempotency.RequestKey(key.tenant, key.method, key.request_id)

@@ -191,6 +191,20 @@ async def test_an_agent_of_ones_own(mesh: Mesh, orchestrator: Orchestrator, clie
         await client.agents.GetAgent(read)
 
 
+async def test_a_repeated_request_needs_no_runtime(mesh: Mesh, client: Client) -> None:
+    request_id = new_id("req")
+    made = await add(client, definition("nurse"), request_id)
+    async with mesh.orchestrator("alone", MESH_AGENTS="langchain=127.0.0.1:1") as alone:
+        lonely = mesh.client(alone)
+        assert await add(lonely, definition("nurse"), request_id) == made
+        with pytest.raises(InvalidArgument) as reused:
+            await add(lonely, definition("nurse", tools=[]), request_id)
+        assert reused.value.reason == "REQUEST_ID_REUSED"
+        with pytest.raises(FailedPrecondition) as asleep:
+            await add(lonely, definition("doctor"))
+        assert asleep.value.reason == "RUNTIME_UNAVAILABLE"
+
+
 async def test_runtimes_and_what_they_refuse(client: Client) -> None:
     listed = await client.agents.ListRuntimes(agent_catalog_service_pb2.ListRuntimesRequest())
     assert [(runtime.name, runtime.health) for runtime in listed.runtimes] == [("langchain", 1), ("sleeping", 2)]

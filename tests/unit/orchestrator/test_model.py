@@ -6,8 +6,8 @@ from importlib.metadata import version
 import pytest
 from dbos import DBOS
 
-from meshkit.config import ConfigError, load
-from orchestrator.config import OrchestratorSettings
+from meshkit.config import ConfigError
+from orchestrator.config import load_config
 from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
 from orchestrator.domain.model import DEFAULT_AGENT, Failure, Limits, RunState, Usage
 from orchestrator.stores.rows import failure_of, failure_to_json
@@ -54,9 +54,9 @@ def test_the_runtimes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret-word@h/d")
     monkeypatch.setenv("REDIS_URL", "redis://h")
     monkeypatch.setenv("MESH_AGENTS", "langchain=127.0.0.1:1,127.0.0.1:2; other=unix:/run/x")
-    settings = load(OrchestratorSettings)
-    assert settings.runtimes == {"langchain": "127.0.0.1:1,127.0.0.1:2", "other": "unix:/run/x"}
-    assert "secret-word" not in repr(settings)
+    config = load_config()
+    assert config.runtimes == {"langchain": "127.0.0.1:1,127.0.0.1:2", "other": "unix:/run/x"}
+    assert "secret-word" not in repr(config)
     monkeypatch.setenv("MESH_AGENTS", "langchain")
     with pytest.raises(ConfigError, match="MESH_AGENTS"):
-        load(OrchestratorSettings)
+        load_config()
