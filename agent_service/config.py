@@ -17,7 +17,7 @@ class Config(ServiceSettings):
     """What the service needs to know."""
 
     listen: str = "127.0.0.1:50053"
-    """See `ListenSettings`."""
+    """Where it listens."""
     runtime: Literal["langchain"] = "langchain"
     """The framework that this process runs."""
     model_url: str = Field(pattern=r"^https?://[^\s@]+$")

@@ -1,6 +1,6 @@
-"""What is made from the protos and committed: the Python code, the service configs beside it, the page of errors.
+"""What is made and committed: the Python code, the service configs beside it, the pages of errors and configuration.
 
-Owns `gen/` and `docs/errors.md`. A test makes everything again and compares, so both are never edited by hand.
+Owns `gen/`, `docs/errors.md` and `docs/configuration.md`: a test makes them again and compares, so nobody edits them.
 """
 
 import importlib
@@ -9,11 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from meshctl.configuration_page import configuration_page
 from meshctl.environments import ROOT, ensure
 
-__all__ = ["ERRORS_PAGE", "errors_page", "generate"]
-
-ERRORS_PAGE = ROOT / "docs" / "errors.md"
+__all__ = ["errors_page", "generate"]
 
 _HEAD = """# Errors
 
@@ -38,9 +37,10 @@ def generate(output: Path = ROOT) -> None:
     subprocess.run([buf, "generate", "--output", str(output)], cwd=ROOT, check=True, capture_output=True, text=True)
     for config in sorted((ROOT / "proto").rglob("*_service_config.json")):
         shutil.copyfile(config, output / "gen" / "python" / config.relative_to(ROOT / "proto"))
-    page = output / ERRORS_PAGE.relative_to(ROOT)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(errors_page())
+    docs = output / "docs"
+    docs.mkdir(parents=True, exist_ok=True)
+    (docs / "errors.md").write_text(errors_page())
+    (docs / "configuration.md").write_text(configuration_page())
 
 
 def errors_page() -> str:
