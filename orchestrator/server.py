@@ -31,6 +31,7 @@ from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.following import Following
+from orchestrator.domain.remembering import Remembering
 from orchestrator.domain.runs import Runs
 from orchestrator.domain.sessions import Sessions
 from orchestrator.servicers.catalog import CatalogServicer
@@ -80,8 +81,10 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     issuer = TokenIssuer(config.auth_signing_key_file, issuer=INTERNAL_ISSUER)
     to_memory = PeerTokens(issuer, service="orchestrator", audience="memory", scopes=("memory.read", "memory.write"))
     to_agents = PeerTokens(issuer, service="orchestrator", audience="agent", scopes=("agents.execute",))
-    memory = await opened.enter_async_context(
-        open_channel(config.memory_address, load_service_config("memory"), credentials=to_memory)
+    memory = MeshMemory(
+        await opened.enter_async_context(
+            open_channel(config.memory_address, load_service_config("memory"), credentials=to_memory)
+        )
     )
     channels = {
         runtime: await opened.enter_async_context(
@@ -92,8 +95,9 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     agents = MeshAgents(channels, memory_tokens(issuer))
 
     # Engine
+    remembering = Remembering(runs, memory, warn=_warn)
     execution = Execution(
-        runs, log, feed, agents, MeshMemory(memory), codec, capacity=config.max_runs, clock=_now, warn=_warn
+        runs, log, feed, agents, memory, remembering, codec, capacity=config.max_runs, clock=_now, warn=_warn
     )
     engine = DbosEngine(database, pool, capacity=config.max_runs)
     loops = (
@@ -102,6 +106,7 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         wakeups.keep_listening(),
         wakeups.keep_polling(runs.positions),
         keep_tidy(pool, config.event_retention),
+        remembering.keep_catching_up(),
     )
     await opened.enter_async_context(running(*loops))
     await engine.open(execution)

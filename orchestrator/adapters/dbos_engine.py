@@ -99,9 +99,10 @@ class DbosEngine:
         async def start(run: str) -> None:
             with SetWorkflowID(run):
                 if len(self._working) < self._capacity:
-                    await DBOS.start_workflow_async(run_workflow, run)
-                else:
-                    await DBOS.enqueue_workflow_async(_QUEUE, run_workflow, run)
+                    await DBOS.start_workflow_async(run_workflow, run)  # it begins at once: soon no longer QUEUED
+                    return
+                await DBOS.enqueue_workflow_async(_QUEUE, run_workflow, run)
+            await self._pool.execute("update run set dispatched = true where id = $1", run)
 
         self._start = start
 
@@ -110,8 +111,6 @@ class DbosEngine:
         assert self._start is not None
         try:
             await self._start(run)
-            with driver_errors():
-                await self._pool.execute("update run set dispatched = true where id = $1", run)
         except Exception as error:  # noqa: BLE001 - the run is stored: the caller has its answer, the sweep the rest
             _log.warning("run_not_dispatched", run=run, error=type(error).__name__)
 

@@ -18,7 +18,6 @@ from orchestrator.domain.ports import Recalled, RecalledItem
 __all__ = ["MeshMemory"]
 
 _RECALL_SECONDS = 3.0  # an agent without memory now is better than one with memory late
-_REMEMBER_SECONDS = 10.0
 
 
 class MeshMemory:
@@ -41,13 +40,13 @@ class MeshMemory:
         items = [RecalledItem(_origin(item), item.SerializeToString()) for item in answer.items]
         return Recalled(items, list(answer.degraded))
 
-    async def remember(self, run: Run, output: str) -> None:
+    async def remember(self, run: Run, output: str, seconds: float) -> None:
         """Store the turn; the run's id makes it safe to repeat."""
         request = interaction_service_pb2.StoreInteractionRequest(
             request_id=run.id, session=run.session, run=run.id, agent=run.agent, input=run.input, output=output
         )
-        with acting_for(run, "remember", _REMEMBER_SECONDS):
-            await self._interactions.StoreInteraction(request, timeout=_REMEMBER_SECONDS)
+        with acting_for(run, "remember", seconds):
+            await self._interactions.StoreInteraction(request, timeout=seconds)
 
 
 def _origin(item: context_pb2.ContextItem) -> str:

@@ -30,6 +30,8 @@ class StateChange:
     output: str = ""
     failure: Failure | None = None
     usage: Usage | None = None
+    remember: bool = False
+    """Whether memory has yet to store the turn; see `domain.remembering`."""
 
 
 @dataclass(frozen=True, slots=True)

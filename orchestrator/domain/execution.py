@@ -32,6 +32,7 @@ from orchestrator.domain.ports import (
     SupersededError,
     Task,
 )
+from orchestrator.domain.remembering import Remembering
 from orchestrator.domain.storage import RunStore
 
 __all__ = ["Execution"]
@@ -42,7 +43,6 @@ MAX_ATTEMPTS = 20
 """How often an agent is started in all: a run that kills its executors must end, too."""
 _HISTORY_BYTES = 64 * 1024
 _HISTORY_RUNS = 100  # two messages each: the most that an agent takes
-_REMEMBER_TRIES = 5
 _ALL_LAYERS = (1, 2, 3)  # recent, semantic, facts: nothing answered
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -58,6 +58,7 @@ class Execution:
         feed: Feed,
         agents: Agents,
         memory: Memory,
+        remembering: Remembering,
         codec: EventCodec,
         *,
         capacity: int,
@@ -67,7 +68,8 @@ class Execution:
     ) -> None:
         """Execute at most `capacity` runs at once; `warn(action, run, error)` logs what a run survives."""
         self._runs, self._log, self._feed, self._agents = runs, log, feed, agents
-        self._memory, self._codec, self._clock, self._warn, self._sleep = memory, codec, clock, warn, sleep
+        self._memory, self._remembering, self._codec = memory, remembering, codec
+        self._clock, self._warn, self._sleep = clock, warn, sleep
         self._capacity = asyncio.Semaphore(capacity)
 
     async def execute(self, run_id: str) -> StateChange | None:
@@ -91,12 +93,12 @@ class Execution:
         raise AssertionError("unreachable")
 
     async def finish(self, run_id: str, outcome: StateChange) -> None:
-        """Store the turn if it succeeded and the agent may, then end the run. Safe to repeat."""
+        """Give memory the turn if the run succeeded, then end it. Safe to repeat."""
         run = await self._runs.load(run_id)
         if run is None or run.state.terminal:
             return
-        if outcome.state is RunState.SUCCEEDED and run.spec.memory is MemoryPolicy.READ_WRITE:
-            await self._remember(run, outcome.output)
+        if outcome.state is RunState.SUCCEEDED:
+            outcome = replace(outcome, remember=not await self._remembering.stored(run, outcome.output))
         await self._runs.transition(run_id, lambda now: _end(now, outcome))
 
     async def fail(self, run_id: str, failure: Failure) -> None:
@@ -189,18 +191,6 @@ class Execution:
         recalled = Recalled([item for item in found.items if item.run not in known], found.degraded)
         await pen.write(self._codec.memory_recalled(recalled, _trace(run)))
         return recalled
-
-    async def _remember(self, run: Run, output: str) -> None:
-        for attempt in range(1, _REMEMBER_TRIES + 1):
-            try:
-                await self._memory.remember(run, output)
-            except MeshError as error:
-                if attempt == _REMEMBER_TRIES or not error.transient:
-                    self._warn("remember_failed", run.id, error)
-                    return  # the answer counts for more than its memory
-            else:
-                return
-            await self._sleep(0.1 * 2 ** (attempt - 1))
 
 
 def _begin(run: Run) -> StateChange | None:

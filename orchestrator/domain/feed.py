@@ -106,27 +106,23 @@ class Feed:
     """The watches of this process: at most one a run, kept while somebody watches."""
 
     def __init__(self) -> None:
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[tuple[str, str], Watch] = {}
         self.changed = asyncio.Event()
         """Set when a run is watched anew or no longer: whoever listens to Redis clears it."""
 
-    def watched(self) -> dict[str, Watch]:
-        """Return the runs that are watched now."""
-        return dict(self._watches)
-
-    def get(self, run: str) -> Watch | None:
-        """Return the watch of a run if somebody here watches it."""
-        return self._watches.get(run)
+    def watched(self) -> list[Watch]:
+        """Return the watches that there are now."""
+        return list(self._watches.values())
 
     @contextmanager
     def watch(self, tenant: str, run: str) -> Iterator[Watch]:
         """Watch a run inside the block. Read the run itself after entering: nothing falls between the two.
 
-        The caller has made sure that the run is the tenant's.
+        What is watched under a tenant that the run is not of hears nothing that is told to the run's own.
         """
-        watch = self._watches.get(run)
+        watch = self._watches.get((tenant, run))
         if watch is None:
-            watch = self._watches[run] = Watch(tenant, run)
+            watch = self._watches[tenant, run] = Watch(tenant, run)
             self.changed.set()
         watch.watchers += 1
         try:
@@ -134,10 +130,12 @@ class Feed:
         finally:
             watch.watchers -= 1
             if not watch.watchers:
-                del self._watches[run]
+                del self._watches[tenant, run]
                 self.changed.set()
 
-    def announce(self, run: str, sequence: int, state: RunState, events: Sequence[StoredEvent] = ()) -> None:
+    def announce(
+        self, tenant: str, run: str, sequence: int, state: RunState, events: Sequence[StoredEvent] = ()
+    ) -> None:
         """Tell the watchers of a run, if there are any, what was committed."""
-        if watch := self._watches.get(run):
+        if watch := self._watches.get((tenant, run)):
             watch.announce(sequence, state, events)

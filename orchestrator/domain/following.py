@@ -44,9 +44,8 @@ class Following:
 
         Raises NotFound, and OutOfRange (SEQUENCE_IN_FUTURE) for a sequence that the run has not reached.
         """
-        await self._runs.get(tenant, run_id)
         with self._feed.watch(tenant, run_id) as watch:
-            run = await self._runs.get(tenant, run_id)  # again: from here on the watch hears of everything
+            run = await self._runs.get(tenant, run_id)  # after the watch began, so that nothing falls between
             watch.announce(run.last_sequence, run.state)
             if after > run.last_sequence:
                 raise OutOfRange(f"the run's newest sequence is {run.last_sequence}")

@@ -82,8 +82,8 @@ class Memory(Protocol):
         """Return what fits the run's input. Raises a MeshError when memory does not answer."""
         ...
 
-    async def remember(self, run: Run, output: str) -> None:
-        """Store the turn; safe to repeat. Raises a MeshError."""
+    async def remember(self, run: Run, output: str, seconds: float) -> None:
+        """Store the turn within so many seconds; safe to repeat. Raises a MeshError."""
         ...
 
 

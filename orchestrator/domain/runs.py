@@ -93,7 +93,6 @@ class Runs:
 
     async def wait(self, caller: CallContext, run_id: str, seconds: float) -> Run:
         """Return the run once it is terminal, or as it is after `seconds` or shortly before the call's deadline."""
-        await self._runs.get(caller.tenant, run_id)
         remaining = caller.remaining()
         if remaining is not None:
             seconds = min(seconds, max(0.0, remaining - _DEADLINE_MARGIN))

@@ -89,6 +89,17 @@ class RunStore(Protocol):
         """Return events after a sequence in order, at most `limit` and about 256 KiB."""
         ...
 
+    async def to_remember(self, limit: int) -> Sequence[Run]:
+        """Return ended runs whose turns memory has yet to store, the longest overdue first.
+
+        None of them is returned again, here or elsewhere, for some seconds, and longer each time.
+        """
+        ...
+
+    async def remembered(self, run: str) -> None:
+        """Note that memory has the run's turn."""
+        ...
+
     async def history(self, session: str, before: str, max_runs: int) -> Sequence[Run]:
         """Return the session's runs that SUCCEEDED before the given one, newest first."""
         ...

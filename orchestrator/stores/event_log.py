@@ -248,5 +248,5 @@ class EventLog:
             pen.settled_event.set()
             if events := stored.pop(key, []):
                 newest = events[-1].sequence
-                self._feed.announce(pen.run, newest, RunState.RUNNING, events)
+                self._feed.announce(pen.tenant, pen.run, newest, RunState.RUNNING, events)
                 self._wakeups.publish(pen.tenant, pen.run, newest, RunState.RUNNING)

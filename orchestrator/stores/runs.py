@@ -1,6 +1,7 @@
 """Runs in Postgres: accepted once, read within their tenant, changed together with the event that tells it."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import asyncpg
@@ -8,7 +9,7 @@ import asyncpg
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
-from meshkit.sql.pool import Connection, Pool, transaction
+from meshkit.sql.pool import Connection, Pool
 from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import Agent, Run, RunState, Session
@@ -21,12 +22,14 @@ from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["PostgresRuns"]
 
+# With the event that tells it.
 _INSERT = """
-insert into run (id, tenant, session, user_id, agent, spec, input, state, last_sequence, traceparent, create_time)
-values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9)
+with accepted as (
+    insert into run (id, tenant, session, user_id, agent, spec, input, state, last_sequence, traceparent, create_time)
+    values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9) returning id, create_time
+)
+insert into run_event (run, sequence, create_time, body) select id, 1, create_time, $10 from accepted
 """
-
-_FIRST_EVENT = "insert into run_event (run, sequence, create_time, body) values ($1, 1, $2, $3)"
 
 _LIST = """
 select * from run
@@ -35,7 +38,7 @@ where tenant = $1 and ($2 = '' or session = $2) and ($3 = '' or agent = $3) and 
 order by id desc limit $6
 """
 
-# The event of a change, and the change itself, in one statement; the row is locked by the transaction.
+# A change and the event that tells it, in one statement, if the run is still as it was when the change was decided.
 _CHANGE = """
 with changed as (
     update run set
@@ -44,8 +47,10 @@ with changed as (
         model_calls = coalesce($8::int, model_calls), tool_calls = coalesce($9::int, tool_calls),
         start_time = case when $2::text = 'RUNNING' then coalesce(start_time, now()) else start_time end,
         finish_time = case when $10::bool then now() else null end,
+        remember_time = case when $12::bool then now() else null end,
         last_sequence = last_sequence + 1
-    where id = $1
+    where id = $1 and state = $13 and attempt = $14
+        and (input_tokens, output_tokens, model_calls, tool_calls) = ($15, $16, $17, $18)
     returning *
 ), told as (
     insert into run_event (run, sequence, create_time, body) select id, last_sequence, now(), $11 from changed
@@ -63,6 +68,18 @@ where before < $4 order by sequence
 """
 _PAGE_BYTES = 256 * 1024
 
+# The longest overdue first. The pause is longer than a try takes, so that no two processes try the same one.
+_TO_REMEMBER = """
+with due as (
+    select id from run where remember_time <= now() order by remember_time limit $1 for update skip locked
+)
+update run set
+    remember_time = now() + make_interval(secs => least(60, 5 * 2 ^ least(remember_tries, 10))),
+    remember_tries = remember_tries + 1
+from due where run.id = due.id
+returning run.*
+"""
+
 _HISTORY = """
 select * from run where session = $1 and id < $2 and state = 'SUCCEEDED' order by id desc limit $3
 """
@@ -76,6 +93,7 @@ class PostgresRuns:
 
     async def create(self, key: RequestKey, session: str, make: MakeRun) -> Run:
         """Store the run and, if it has none, its session; once for the key."""
+        made: list[Run] = []
 
         async def effect(connection: Connection) -> bytes:
             home = await _session(connection, key.tenant, session) if session else None
@@ -87,11 +105,12 @@ class PostgresRuns:
             if new.session:
                 await insert_session(connection, new.session)
             await self._insert(connection, new.run)
+            made.append(new.run)
             return new.run.id.encode()
 
         once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
         run_id = (await idempotency.once(self._pool, once, key.digest, effect)).decode()
-        return (await self.get(key.tenant, run_id)).as_accepted()
+        return made[0] if made else (await self.get(key.tenant, run_id)).as_accepted()
 
     async def get(self, tenant: str, run: str) -> Run:
         """Return the tenant's run. Raises NotFound."""
@@ -115,18 +134,19 @@ class PostgresRuns:
         return [run_of(row) for row in rows]
 
     async def transition(self, run: str, decide: Decision) -> Run | None:
-        """Lock the run, change it as decided and store the event, in one transaction."""
-        async with transaction(self._pool) as connection:
-            row = await connection.fetchrow("select * from run where id = $1 for update", run)
-            change = decide(run_of(row)) if row else None
-            if row is None or change is None:
+        """Change the run as decided and store the event; decide again if it changed in between."""
+        changed = None
+        while changed is None:
+            before = await self.load(run)
+            change = decide(before) if before else None
+            if before is None or change is None:
                 return None
-            body = self._codec.state_changed(change, _trace_of(row["traceparent"]))
-            changed = await connection.fetchrow(_CHANGE, *_columns(run, change), body)
-        assert changed is not None
+            body = self._codec.state_changed(change, _trace_of(before.traceparent))
+            with driver_errors():
+                changed = await self._pool.fetchrow(_CHANGE, *_columns(before, change, body))
         after = run_of(changed)
         event = StoredEvent(run, after.last_sequence, changed["event_time"], body)
-        self._feed.announce(run, after.last_sequence, after.state, [event])
+        self._feed.announce(after.tenant, run, after.last_sequence, after.state, [event])
         self._wakeups.publish(after.tenant, run, after.last_sequence, after.state)
         return after
 
@@ -142,6 +162,17 @@ class PostgresRuns:
             rows = await self._pool.fetch(_HISTORY, session, before, max_runs)
         return [run_of(row) for row in rows]
 
+    async def to_remember(self, limit: int) -> Sequence[Run]:
+        """Take what is due; it is due again after a pause that doubles up to a minute."""
+        with driver_errors():
+            rows = await self._pool.fetch(_TO_REMEMBER, limit)
+        return [run_of(row) for row in rows]
+
+    async def remembered(self, run: str) -> None:
+        """Note that memory has the run's turn."""
+        with driver_errors():
+            await self._pool.execute("update run set remember_time = null where id = $1", run)
+
     async def positions(self, runs: Sequence[str]) -> dict[str, tuple[int, RunState]]:
         """Return how far runs are; those that are gone are left out."""
         with driver_errors():
@@ -151,10 +182,11 @@ class PostgresRuns:
         return {row["id"]: (row["last_sequence"], RunState(row["state"])) for row in rows}
 
     async def _insert(self, connection: Connection, run: Run) -> None:
+        body = self._codec.state_changed(StateChange(RunState.QUEUED), _trace_of(run.traceparent))
         try:
             await connection.execute(
                 _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
-                run.traceparent, run.create_time,
+                run.traceparent, run.create_time, body,
             )  # fmt: skip
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != "run_active_in_session":
@@ -162,8 +194,6 @@ class PostgresRuns:
             raise FailedPrecondition("another run of the session is not done") from error
         except asyncpg.ForeignKeyViolationError as error:  # deleted since it was read
             raise NotFound("no such session") from error
-        body = self._codec.state_changed(StateChange(RunState.QUEUED), _trace_of(run.traceparent))
-        await connection.execute(_FIRST_EVENT, run.id, run.create_time, body)
 
 
 async def _session(connection: Connection, tenant: str, session: str) -> Session:
@@ -173,12 +203,22 @@ async def _session(connection: Connection, tenant: str, session: str) -> Session
     return session_of(row)
 
 
-def _columns(run: str, change: StateChange) -> tuple[Any, ...]:
-    used = change.usage
-    usage = (used.input_tokens, used.output_tokens, used.model_calls, used.tool_calls) if used else (None,) * 4
+def _columns(before: Run, change: StateChange, body: bytes) -> tuple[Any, ...]:
+    usage = astuple(change.usage) if change.usage else (None,) * 4
     failure = failure_to_json(change.failure)
     state = change.state
-    return (run, state.value, change.attempt, change.output, failure, *usage, state.terminal)
+    new = (
+        before.id,
+        state.value,
+        change.attempt,
+        change.output,
+        failure,
+        *usage,
+        state.terminal,
+        body,
+        change.remember,
+    )
+    return (*new, before.state.value, before.attempt, *astuple(before.usage))
 
 
 def _trace_of(traceparent: str) -> str:

@@ -79,13 +79,13 @@ class Wakeups:
             if not watched:
                 continue
             try:
-                found = await positions(list(watched))
+                found = await positions([watch.run for watch in watched])
             except MeshError as error:
                 _log.warning("positions_not_polled", reason=error.message)
                 continue
-            for run, watch in watched.items():
-                if run in found:
-                    watch.announce(*found[run])
+            for watch in watched:
+                if watch.run in found:
+                    watch.announce(*found[watch.run])
                 else:
                     watch.vanish()
 
@@ -102,7 +102,7 @@ class Wakeups:
         with suppress(RedisError, OSError):  # then the listener ends, and begins anew
             while True:
                 self._feed.changed.clear()
-                wanted = {_channel(watch.tenant, watch.run) for watch in self._feed.watched().values()}
+                wanted = {_channel(watch.tenant, watch.run) for watch in self._feed.watched()}
                 if added := wanted - heard:
                     await listener.subscribe(*added)
                 if removed := heard - wanted:
@@ -111,10 +111,10 @@ class Wakeups:
                 await self._feed.changed.wait()
 
     def _take_in(self, message: dict[str, bytes | str]) -> None:
-        run = _text(message["channel"]).rpartition(":")[2]
+        tenant, _, run = _text(message["channel"]).removeprefix(_PREFIX).rpartition(":")
         sequence, _, state = _text(message["data"]).partition(" ")
         if sequence.isdecimal() and state in RunState.__members__:
-            self._feed.announce(run, int(sequence), RunState(state))
+            self._feed.announce(tenant, run, int(sequence), RunState(state))
 
 
 def _channel(tenant: str, run: str) -> str:

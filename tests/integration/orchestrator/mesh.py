@@ -142,7 +142,7 @@ class Mesh:
             )
         started = Orchestrator(process, f"unix:{socket}", log)
         try:
-            await _listening(started)
+            await listening(process, log)
             yield started
         finally:
             for channel in started.channels:
@@ -166,11 +166,11 @@ class Mesh:
         )
 
 
-async def _listening(orchestrator: Orchestrator) -> None:
+async def listening(process: asyncio.subprocess.Process, log: Path) -> None:
     """Wait until the process says that it listens, or show its log."""
     async with asyncio.timeout(30):
-        while b'"listening"' not in orchestrator.log.read_bytes():
-            assert orchestrator.process.returncode is None, orchestrator.log.read_text()[-4000:]
+        while b'"listening"' not in log.read_bytes():
+            assert process.returncode is None, log.read_text()[-4000:]
             await asyncio.sleep(0.05)
 
 

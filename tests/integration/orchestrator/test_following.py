@@ -110,7 +110,7 @@ async def test_a_reader_that_stands_still_is_ended_and_costs_little(stores: Stor
         call = stub.SubscribeRun(run_service_pb2.SubscribeRunRequest(run=run.id))
         messages = aiter(call)
         seen = (await anext(messages)).sequence
-        watch = stores.feed.watched()[run.id]
+        (watch,) = stores.feed.watched()
         async with asyncio.timeout(5):
             while watch.watchers:  # noqa: ASYNC110 - the server lets go of the run when the stream ends
                 await asyncio.sleep(0.05)

@@ -93,14 +93,16 @@ async def test_a_subscriber_that_comes_back_misses_nothing(client: Client) -> No
     assert await client.events(run.id, after=rest[-1].sequence) == []
 
 
-@pytest.mark.parametrize(("task", "reason"), [("fail", "MODEL_FAILED"), ("limit", "LIMIT_REACHED")])
-async def test_a_failure_is_data(client: Client, task: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "reason", "source"), [("fail", "MODEL_FAILED", "model"), ("limit", "LIMIT_REACHED", "agent")]
+)
+async def test_a_failure_is_data(client: Client, task: str, reason: str, source: str) -> None:
     run = await client.create(task)
     events = await client.events(run.id)
     check_order(events)
     done = await client.wait(run.id)
     assert done.state == run_pb2.RUN_STATE_FAILED
-    assert (code_of(done), done.failure.source, done.attempt) == (reason, "agent", 1)
+    assert (code_of(done), done.failure.source, done.attempt) == (reason, source, 1)
     if task == "limit":
         assert "limit_reached" in [event.WhichOneof("event") for event in events]
 
@@ -132,14 +134,14 @@ async def test_the_timeout_ends_a_run(mesh: Mesh, client: Client) -> None:
 
 
 async def test_memory_that_is_away_does_not_fail_a_run(mesh: Mesh, client: Client) -> None:
-    mesh.memory.failures = 5  # recall with its retries, then some of the tries to store
+    mesh.memory.failures = 5  # recall with its retries, and some of the tries to store
     run = await client.create("say 2 0")
     done = await client.wait(run.id)
     mesh.memory.failures = 0
     assert done.state == run_pb2.RUN_STATE_SUCCEEDED
     recalled = [event for event in await client.events(run.id) if event.WhichOneof("event") == "memory_recalled"]
     assert list(recalled[0].memory_recalled.degraded) == [1, 2, 3]
-    assert mesh.memory.stored[-1].run == run.id
+    await until(lambda: mesh.memory.stored[-1].run == run.id)
 
 
 async def test_cancelling_closes_the_agents_stream_at_once(mesh: Mesh, client: Client) -> None:

@@ -19,10 +19,10 @@ async def test_a_watcher_is_woken_by_what_is_new() -> None:
     with feed.watch("acme", "run_1") as watch:
         waiting = asyncio.create_task(watch.beyond(2, 5))
         await asyncio.sleep(0)
-        feed.announce("run_1", 2, RUNNING)
+        feed.announce("acme", "run_1", 2, RUNNING)
         await asyncio.sleep(0)
         assert not waiting.done()
-        feed.announce("run_1", 3, RUNNING)
+        feed.announce("acme", "run_1", 3, RUNNING)
         assert await waiting
         assert not await watch.beyond(3, 0.01)
     assert not feed.watched()
@@ -31,18 +31,18 @@ async def test_a_watcher_is_woken_by_what_is_new() -> None:
 async def test_the_end_is_news_to_who_has_read_the_last_event_already() -> None:
     feed = Feed()
     with feed.watch("acme", "run_1") as watch:
-        feed.announce("run_1", 3, RUNNING)
+        feed.announce("acme", "run_1", 3, RUNNING)
         waiting = asyncio.create_task(watch.beyond(4, 5))
         await asyncio.sleep(0)
-        feed.announce("run_1", 4, SUCCEEDED)
+        feed.announce("acme", "run_1", 4, SUCCEEDED)
         assert await asyncio.wait_for(waiting, 0.5)
 
 
 async def test_late_and_repeated_announcements_change_nothing() -> None:
     feed = Feed()
     with feed.watch("acme", "run_1") as watch:
-        feed.announce("run_1", 9, SUCCEEDED)
-        feed.announce("run_1", 8, RUNNING)
+        feed.announce("acme", "run_1", 9, SUCCEEDED)
+        feed.announce("acme", "run_1", 8, RUNNING)
         assert (watch.sequence, watch.state) == (9, SUCCEEDED)
         await asyncio.wait_for(watch.terminated(), 1)
 
@@ -50,11 +50,11 @@ async def test_late_and_repeated_announcements_change_nothing() -> None:
 async def test_the_tail_has_no_hole() -> None:
     feed = Feed()
     with feed.watch("acme", "run_1") as watch:
-        feed.announce("run_1", 3, RUNNING, events(2, 3))
+        feed.announce("acme", "run_1", 3, RUNNING, events(2, 3))
         assert [event.sequence for event in watch.after(1)] == [2, 3]
         assert not watch.after(0)  # the first one is not there: read Postgres
-        feed.announce("run_1", 2, RUNNING, events(2, 2))  # late
-        feed.announce("run_1", 7, RUNNING, events(6, 7))  # another process wrote 4 and 5
+        feed.announce("acme", "run_1", 2, RUNNING, events(2, 2))  # late
+        feed.announce("acme", "run_1", 7, RUNNING, events(6, 7))  # another process wrote 4 and 5
         assert not watch.after(3)
         assert [event.sequence for event in watch.after(5)] == [6, 7]
 
@@ -62,10 +62,10 @@ async def test_the_tail_has_no_hole() -> None:
 async def test_the_tail_is_bounded() -> None:
     feed = Feed()
     with feed.watch("acme", "run_1") as watch:
-        feed.announce("run_1", 1000, RUNNING, events(1, 1000))
+        feed.announce("acme", "run_1", 1000, RUNNING, events(1, 1000))
         assert len(watch.after(1000 - 64)) == 64
         assert not watch.after(1000 - 65)
-        feed.announce("run_1", 1010, RUNNING, events(1001, 1010, size=20_000))
+        feed.announce("acme", "run_1", 1010, RUNNING, events(1001, 1010, size=20_000))
         assert len(watch.after(1010 - 3)) == 3
         assert not watch.after(1010 - 4)
 
@@ -75,7 +75,7 @@ async def test_watchers_share_a_run_and_leave_one_by_one() -> None:
     with feed.watch("acme", "run_1") as first:
         with feed.watch("acme", "run_1") as second:
             assert first is second
-        assert feed.get("run_1") is first
+        assert feed.watched() == [first]
         first.vanish()
         await asyncio.wait_for(first.terminated(), 1)
-    assert feed.get("run_1") is None
+    assert not feed.watched()
