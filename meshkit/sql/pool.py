@@ -80,6 +80,7 @@ async def _connect(dsn: str, schema: str, min_size: int, max_size: int, give_up:
                     max_size=max_size,
                     command_timeout=_COMMAND_SECONDS,
                     timeout=10.0,
+                    connection_class=_MeshConnection,
                     init=_prepare,
                     server_settings={"search_path": f"{schema},public", "application_name": f"agentmesh-{schema}"},
                 )
@@ -88,6 +89,20 @@ async def _connect(dsn: str, schema: str, min_size: int, max_size: int, give_up:
                 raise
             _log.warning("database_awaited", schema=schema)
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+class _MeshConnection(asyncpg.Connection):
+    """A connection that is given back as it is: an open transaction is rolled back, and nothing more is asked for.
+
+    The driver's own way costs a round trip each time, to undo what no service does: session settings, listening,
+    cursors and session locks, of which the few that exist are released by who took them.
+    """
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        """Return nothing."""
+        return ""
 
 
 async def _prepare(connection: Connection) -> None:
