@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import structlog
+from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2_grpc,
     run_service_pb2_grpc,
@@ -130,6 +131,8 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         CatalogServicer(catalog),
         f"{_PACKAGE}.AgentCatalogService",
     )
+    # The door asks the orchestrator what there is, for the whole mesh.
+    server.reflect(context_service_pb2.DESCRIPTOR, interaction_service_pb2.DESCRIPTOR, memory_service_pb2.DESCRIPTOR)
     server.watch("postgres", ping_of(pool))
     server.watch("redis", redis.ping, critical=False)
     return server

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection
 
 from meshkit.config import ConfigError, ServiceSettings
@@ -72,6 +73,7 @@ class MeshServer:
         self._drain = DrainLayer()
         self._resumable = frozenset(resumable)
         self._names: list[str] = []
+        self._elsewhere: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
         timeouts = {path: seconds for config in service_configs for path, seconds in timeouts_of(config).items()}
         chain = Chain(
@@ -98,6 +100,10 @@ class MeshServer:
         self._names.append(name)
         self._health.serve(name)
 
+    def reflect(self, *files: FileDescriptor) -> None:
+        """Describe services that a peer serves behind the same door, where reflection is asked of this server only."""
+        self._elsewhere += [service.full_name for file in files for service in file.services_by_name.values()]
+
     def watch(self, name: str, ping: Ping, *, critical: bool = True) -> None:
         """Make the health of the server depend on something."""
         self._health.watch(name, ping, critical=critical)
@@ -106,7 +112,7 @@ class MeshServer:
         """Listen. Raises ConfigError if the address is taken or wrong."""
         self._health.register(self._server)
         reflection.enable_server_reflection(
-            [*self._names, "grpc.health.v1.Health", reflection.SERVICE_NAME], self._server
+            [*self._names, *self._elsewhere, "grpc.health.v1.Health", reflection.SERVICE_NAME], self._server
         )
         listen = self.settings.listen
         try:

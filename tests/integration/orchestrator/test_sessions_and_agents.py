@@ -13,6 +13,8 @@ from agentmesh.orchestrator.v1 import (
     session_pb2,
     session_service_pb2,
 )
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from meshkit.errors import (
     Aborted,
@@ -23,6 +25,7 @@ from meshkit.errors import (
     PermissionDenied,
 )
 from meshkit.ids import new_id
+from meshkit.rpc.channel import open_channel
 from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -203,6 +206,31 @@ async def test_a_repeated_request_needs_no_runtime(mesh: Mesh, client: Client) -
         with pytest.raises(FailedPrecondition) as asleep:
             await add(lonely, definition("doctor"))
         assert asleep.value.reason == "RUNTIME_UNAVAILABLE"
+
+
+async def test_reflection_tells_of_the_public_services_of_the_mesh(mesh: Mesh, orchestrator: Orchestrator) -> None:
+    token = mesh.tokens.token()
+    async with open_channel(orchestrator.address, {}, credentials=lambda: token, watch_health=False) as channel:
+        call: Any = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+            iter(
+                [
+                    reflection_pb2.ServerReflectionRequest(list_services=""),
+                    reflection_pb2.ServerReflectionRequest(file_containing_symbol="agentmesh.memory.v1.PutFactRequest"),
+                ]
+            )
+        )
+        listed, described = [answer async for answer in call]
+    names = {service.name for service in listed.list_services_response.service}
+    assert {name for name in names if name.startswith("agentmesh.")} == {
+        "agentmesh.memory.v1.ContextService",
+        "agentmesh.memory.v1.InteractionService",
+        "agentmesh.memory.v1.MemoryService",
+        "agentmesh.orchestrator.v1.AgentCatalogService",
+        "agentmesh.orchestrator.v1.RunService",
+        "agentmesh.orchestrator.v1.SessionService",
+    }
+    files = [FileDescriptorProto.FromString(file) for file in described.file_descriptor_response.file_descriptor_proto]
+    assert "agentmesh/memory/v1/memory_service.proto" in [file.name for file in files]
 
 
 async def test_runtimes_and_what_they_refuse(client: Client) -> None:
