@@ -1,10 +1,9 @@
 """Builds the memory service, in reading order: stores, index, workers, verbs, services. Nothing else builds things."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Collection
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from agentmesh.memory.v1 import context_service_pb2_grpc, interaction_service_pb2_grpc, memory_service_pb2_grpc
@@ -35,6 +34,7 @@ from memory_service.stores.sources import PostgresSources
 from memory_service.stores.vectors.pgvector import PgVectors, install_pgvector
 from memory_service.stores.vectors.qdrant import QdrantVectors, connect_qdrant
 from meshkit.auth.authenticator import build_authenticator
+from meshkit.background import running
 from meshkit.config import ConfigError
 from meshkit.errors import MeshError
 from meshkit.ids import new_id
@@ -55,9 +55,7 @@ _log = structlog.get_logger(__name__)
 Wrap = Callable[[VectorStore], VectorStore]
 
 
-async def build(
-    settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors
-) -> MeshServer:
+async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors) -> MeshServer:
     """Return the memory service, ready to listen. What it opened is closed with the server.
 
     `wrap_vectors` lets a test stand between the service and its vector index. Raises ConfigError.
@@ -111,7 +109,7 @@ async def build(
         for worker in workers:
             worker.wake()
 
-    await opened.enter_async_context(_running(*(worker.keep_working() for worker in workers), _keep_tidy(pool)))
+    await opened.enter_async_context(running(*(worker.keep_working() for worker in workers), _keep_tidy(pool)))
 
     # Verbs and services
     server.add(
@@ -157,27 +155,6 @@ async def _vectors(settings: Config, pool: Pool, embedder: Embedder, opened: Asy
     client = connect_qdrant(settings.qdrant_url, key)
     opened.push_async_callback(client.close)
     return QdrantVectors(client, settings.qdrant_prefix, embedder.model, embedder.dimension)
-
-
-@asynccontextmanager
-async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run endless loops in the background until the block is left."""
-    tasks = [asyncio.create_task(_survive(loop)) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _survive(loop: Coroutine[Any, Any, None]) -> None:
-    """Tell of a loop that breaks: it handles what it expects, so this is a defect, and must not be silent."""
-    try:
-        await loop
-    except Exception:
-        _log.exception("background_loop_broke", loop=str(loop))
-        raise
 
 
 async def _keep_tidy(pool: Pool) -> None:

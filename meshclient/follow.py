@@ -44,7 +44,8 @@ async def follow_run(
     """Yield a run's events after a sequence until it is terminal; heartbeats are left out, gaps are not.
 
     `patience` is how many seconds it tries to reach the mesh again without progress before it raises the last error.
-    Raises MeshError: at once for what no retry cures.
+    Raises MeshError: at once for what no retry cures, as an unknown run or a bad token. INTERNAL is tried again, since
+    a proxy tells the loss of a replica in that way.
     """
     first = SubscribeRunRequest(run=run, after_sequence=after_sequence)
     async for event in _resumed(lambda: runs.SubscribeRun(first), runs, patience):
@@ -72,5 +73,7 @@ async def _resumed(
         except MeshError as error:
             if error.reason not in _RESUMABLE or time.monotonic() - progress > patience:
                 raise
+        else:
+            return  # nothing follows: the run had ended before the sequence that was asked for
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,23 +1,51 @@
 """What the commands say and how: results on standard output, everything else on standard error, colours on terminals.
 
-Owns the two consoles and the words of an error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not
-allowed, 5 not reachable, 130 interrupted.
+Owns the two consoles, tables and the words of an error. Texts come from people and models: they are printed as they
+are, never read as markup, and cannot control the terminal.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 not reachable, 130 interrupted.
 """
 
 import json
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from meshkit.errors import MeshError
 
-__all__ = ["err", "exit_code", "explain", "out", "print_json", "print_message", "progress", "tell"]
+__all__ = [
+    "err",
+    "exit_code",
+    "explain",
+    "out",
+    "plain",
+    "print_json",
+    "print_message",
+    "print_table",
+    "progress",
+    "tell",
+]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_NO_TERMINAL_WIDTH = 1000  # a pipe has no width: nothing is cut
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    width = None if stream.isatty() else _NO_TERMINAL_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+out = _console(sys.stdout, stderr=False)
+err = _console(sys.stderr, stderr=True)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _EXIT_CODES = {
     "INVALID_ARGUMENT": 2,
@@ -29,19 +57,34 @@ _EXIT_CODES = {
 }
 
 
+def plain(text: str) -> str:
+    """Return the text without the characters that control a terminal; line ends and tabs stay."""
+    return _CONTROL.sub("", text)
+
+
 def tell(text: str) -> None:
     """Say one line about what is being done."""
-    err.print(f"[dim]mesh:[/dim] {text}")
+    err.print(Text.assemble(("mesh: ", "dim"), plain(text)))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table; its first column, which holds ids and names to copy, is never cut."""
+    table = Table(box=None)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
+    out.print(table)
 
 
 def print_message(message: Message) -> None:
     """Print a message as one line of JSON, in the names of the JSON door."""
-    out.print(MessageToJson(message, indent=None), markup=False)
+    out.print(MessageToJson(message, indent=None))
 
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
-    out.print(json.dumps(value, indent=2), markup=False)
+    out.print(json.dumps(value, indent=2))
 
 
 @contextmanager
@@ -57,13 +100,12 @@ def progress(text: str) -> Iterator[None]:
 
 def explain(error: MeshError) -> None:
     """Say what failed, which fields are wrong, and when to try again."""
-    err.print(f"[red]error[/red] [bold]{error.reason}[/bold]: ", end="")
-    err.print(error.message, markup=False)
+    err.print(Text.assemble(("error ", "red"), (error.reason, "bold"), f": {plain(error.message)}"))
     for violation in error.field_violations:
         if violation.description != error.message:
-            err.print(f"  {violation.field}: {violation.description}", markup=False)
+            err.print(f"  {violation.field}: {plain(violation.description)}")
     if error.retry_after:
-        err.print(f"  try again in {error.retry_after:g} s", markup=False)
+        err.print(f"  try again in {error.retry_after:g} s")
 
 
 def exit_code(error: MeshError) -> int:

@@ -67,7 +67,7 @@ class Part:
             try:
                 child = await self._begin()
             except MeshError as error:
-                err.print(f"mesh: {error.message}", markup=False)
+                err.print(f"mesh: {error.message}")
                 continue
             changed()
 

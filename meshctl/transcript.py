@@ -8,7 +8,7 @@ from agentmesh.memory.v1.context_pb2 import ContextItem
 from agentmesh.orchestrator.v1.run_event_pb2 import MemoryRecalled, RunEvent, RunStateChanged
 from agentmesh.orchestrator.v1.run_pb2 import RunState
 
-from meshctl.console import err, out
+from meshctl.console import err, out, plain
 
 __all__ = ["Transcript"]
 
@@ -26,7 +26,7 @@ class Transcript:
         """Print what the event tells, if a person wants to know it."""
         kind = event.WhichOneof("event")
         if kind == "token_delta":
-            out.print(event.token_delta.text, end="", markup=False)
+            out.print(plain(event.token_delta.text), end="")
             self._open_line = not event.token_delta.text.endswith("\n")
         elif kind == "memory_recalled":
             self._recalled(event.memory_recalled)
@@ -37,8 +37,6 @@ class Transcript:
             self._note(f"{event.tool_result.name} {word}: {event.tool_result.content}")
         elif kind == "limit_reached":
             self._note(f"limit reached: {event.limit_reached.limit} = {event.limit_reached.value}")
-        elif kind == "step_restarted" and event.step.rpartition("/")[2].startswith("model"):
-            self._note("the model is asked again; the text above is void")
         elif kind == "step_finished" and event.step_finished.kind == StepKind.STEP_KIND_MODEL:
             self._end_line()
         elif kind == "gap":
@@ -62,12 +60,12 @@ class Transcript:
             self._note("cancelled")
         elif change.state == RunState.RUN_STATE_FAILED:
             self._end_line()
-            err.print(f"failed: {change.failure.source}: {change.failure.message}", style="red", markup=False)
+            err.print(plain(f"failed: {change.failure.source}: {change.failure.message}"), style="red")
 
     def _note(self, text: str) -> None:
         self._end_line()
-        line = " ".join(text.split())
-        err.print(f"· {line[:_LINE]}{'…' if len(line) > _LINE else ''}", style="dim", markup=False)
+        line = plain(" ".join(text.split()))
+        err.print(f"· {line[:_LINE]}{'…' if len(line) > _LINE else ''}", style="dim")
 
     def _end_line(self) -> None:
         if self._open_line:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.auth.issuer import INTERNAL_ISSUER, PeerTokens, TokenIssuer
+from meshkit.background import running
 from meshkit.config import ConfigError
 from meshkit.errors import MeshError
 from meshkit.ids import new_id
@@ -25,7 +26,6 @@ from meshkit.telemetry.setup import Telemetry
 from orchestrator.adapters.agents import MeshAgents, memory_tokens
 from orchestrator.adapters.dbos_engine import DbosEngine
 from orchestrator.adapters.memory import MeshMemory
-from orchestrator.background import running
 from orchestrator.config import Config
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.catalog import Catalog

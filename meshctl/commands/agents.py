@@ -3,12 +3,11 @@
 import typer
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import ListAgentsRequest
 from agentmesh.orchestrator.v1.agent_definition_pb2 import AgentDefinition
-from rich.table import Table
 
 from meshclient import MeshClient
 from meshctl.commands.call import call
 from meshctl.commands.runs import JsonOption
-from meshctl.console import out, print_message
+from meshctl.console import print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 
 app = typer.Typer(help="Look at the agents.", no_args_is_help=True)
@@ -33,8 +32,8 @@ def list_agents(json: JsonOption = False, state: StateOption = DEFAULT_STATE) ->
         for agent in agents:
             print_message(agent)
         return
-    table = Table("agent", "runtime", "model", "tools", "description", box=None)
-    for agent in agents:
-        spec = agent.spec
-        table.add_row(agent.name, spec.runtime, spec.model or "default", ", ".join(spec.tools), agent.description)
-    out.print(table)
+    rows = (
+        (each.name, each.spec.runtime, each.spec.model or "default", ", ".join(each.spec.tools), each.description)
+        for each in agents
+    )
+    print_table(("agent", "runtime", "model", "tools", "description"), rows)

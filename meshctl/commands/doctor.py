@@ -3,16 +3,16 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from meshctl.commands.call import finish
-from meshctl.console import out, print_json
+from meshctl.console import print_json, print_table
 from meshctl.examination import Finding, examine
 from meshctl.state import DEFAULT_STATE, State, StateOption
 
 __all__ = ["doctor"]
 
-_MARKS = {"good": "[green]good[/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red]"}
+_MARKS = {"good": Text("good", "green"), "note": Text("note", "yellow"), "bad": Text("bad", "red")}
 
 
 def doctor(
@@ -27,9 +27,6 @@ def doctor(
     if json:
         print_json([{"what": each.what, "verdict": each.verdict, "words": each.words} for each in findings])
     else:
-        table = Table("", "what", "finding", box=None, show_header=False)
-        for each in findings:
-            table.add_row(_MARKS[each.verdict], each.what, each.words)
-        out.print(table)
+        print_table(("what", "", "finding"), ((each.what, _MARKS[each.verdict], each.words) for each in findings))
     if any(each.verdict == "bad" for each in findings):
         raise typer.Exit(1)

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from meshctl.console import err, out
+from meshctl.console import err, out, print_table
 from meshctl.credentials import ALL_SCOPES, TENANT, local_user
 from meshctl.state import DEFAULT_STATE, State, StateOption
 from meshkit.auth.api_keys import FileApiKeys, new_api_key
@@ -29,16 +28,14 @@ def create_key(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--subject") from None
     store.save([*store.records(), record])
-    out.print(key, markup=False)
+    out.print(key)
 
 
 @app.command("list")
 def list_keys(state: StateOption = DEFAULT_STATE) -> None:
     """List the keys, without what would let anybody use them."""
-    table = Table("key", "tenant", "subject", "scopes", box=None)
-    for record in _store(state).records():
-        table.add_row(record.id, record.tenant, record.subject, " ".join(sorted(record.scopes)))
-    out.print(table)
+    rows = ((each.id, each.tenant, each.subject, " ".join(sorted(each.scopes))) for each in _store(state).records())
+    print_table(("key", "tenant", "subject", "scopes"), rows)
 
 
 @app.command("revoke")
@@ -51,7 +48,7 @@ def revoke_key(
     records = store.records()
     kept = [record for record in records if record.id != key]
     if len(kept) == len(records):
-        err.print(f"there is no key {key}", style="red", markup=False)
+        err.print(f"there is no key {key}", style="red")
         raise typer.Exit(3)
     store.save(kept)
 

@@ -7,11 +7,10 @@ from agentmesh.memory.v1.context_pb2 import ContextItem
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
 from agentmesh.memory.v1.fact_pb2 import Fact, FactCategory
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest, ListFactsRequest, PutFactRequest
-from rich.table import Table
 
 from meshclient import MeshClient, new_request_id
 from meshctl.commands.call import call
-from meshctl.console import err, out, print_message
+from meshctl.console import err, out, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 
 app = typer.Typer(help="Look at what the mesh remembers, and change it.", no_args_is_help=True)
@@ -46,10 +45,8 @@ def search(
     if json:
         print_message(answer)
         return
-    table = Table("score", "kind", "what", "when", box=None)
-    for item in sorted(answer.items, key=lambda item: -item.score):
-        table.add_row(f"{item.score:.2f}", *_row(item))
-    out.print(table)
+    found = sorted(answer.items, key=lambda item: -item.score)
+    print_table(("score", "kind", "what", "when"), ((f"{item.score:.2f}", *_row(item)) for item in found))
     if answer.degraded:
         err.print("the vector index did not answer: only words were compared", style="yellow")
 
@@ -71,11 +68,11 @@ def list_facts(
         for fact in facts:
             print_message(fact)
         return
-    table = Table("fact", "key", "value", "category", "changed", box=None)
-    for fact in facts:
-        changed = fact.update_time.ToDatetime().isoformat(" ", "seconds")
-        table.add_row(fact.id, fact.key, fact.value, _category(fact), changed)
-    out.print(table)
+    rows = (
+        (fact.id, fact.key, fact.value, _category(fact), fact.update_time.ToDatetime().isoformat(" ", "seconds"))
+        for fact in facts
+    )
+    print_table(("fact", "key", "value", "category", "changed"), rows)
 
 
 @app.command("put")

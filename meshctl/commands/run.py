@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from meshctl.assembly import RUNTIMES, Assembly
 from meshctl.commands.call import finish
-from meshctl.console import err, out, print_json, progress, tell
+from meshctl.console import err, out, print_json, print_table, progress, tell
 from meshctl.embedded.kept import kept_port, port_is_free
 from meshctl.embedded.process import log_tail
 from meshctl.environments import ROOT, SetupError, ensure
@@ -26,6 +26,7 @@ from meshkit.errors import MeshError, Unavailable
 __all__ = ["down", "status", "up"]
 
 _DEFAULT = "127.0.0.1:8080"
+_SERVING, _NOT_SERVING = Text("SERVING", "green"), Text("NOT_SERVING", "red")
 _LONGEST_START = 600.0
 _LONGEST_STOP = 120.0
 
@@ -44,7 +45,7 @@ def up(
         for runtime in RUNTIMES:
             ensure(runtime, tell)
     except SetupError as error:
-        err.print(f"mesh: {error}", style="red", markup=False)
+        err.print(f"mesh: {error}", style="red")
         raise typer.Exit(1) from None
     finish(lambda: _up_detached(home, edge) if detach else _up(home, edge))
 
@@ -144,8 +145,8 @@ def _front_door(home: State, listen: str) -> tuple[str, int]:
 
 
 def _print_parts(content: RunFile, healthy: dict[str, bool]) -> None:
-    table = Table("part", "state", "address", "pid", "starts", box=None)
-    for part in content.parts:
-        word = "[green]SERVING[/green]" if healthy[part.name] else "[red]NOT_SERVING[/red]"
-        table.add_row(part.name, word, part.address, str(part.pid), str(part.starts))
-    out.print(table)
+    rows = (
+        (part.name, _SERVING if healthy[part.name] else _NOT_SERVING, part.address, str(part.pid), str(part.starts))
+        for part in content.parts
+    )
+    print_table(("part", "state", "address", "pid", "starts"), rows)

@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from agentmesh.orchestrator.v1.run_pb2 import Run, RunState
+from agentmesh.orchestrator.v1.run_pb2 import Run, RunState, RunView
 from agentmesh.orchestrator.v1.run_service_pb2 import CancelRunRequest, GetRunRequest, ListRunsRequest
-from rich.table import Table
 
 from meshclient import MeshClient
 from meshctl.commands.call import call
-from meshctl.console import out, print_message
+from meshctl.console import out, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 from meshctl.transcript import Transcript
 
@@ -36,11 +35,11 @@ def list_runs(
         for run in runs:
             print_message(run)
         return
-    table = Table("run", "state", "agent", "session", "created", box=None)
-    for run in runs:
-        created = run.create_time.ToDatetime().isoformat(" ", "seconds")
-        table.add_row(run.id, _word(run.state), run.agent, run.session, created)
-    out.print(table)
+    rows = (
+        (run.id, _word(run.state), run.agent, run.session, run.create_time.ToDatetime().isoformat(" ", "seconds"))
+        for run in runs
+    )
+    print_table(("run", "state", "agent", "session", "created"), rows)
 
 
 @app.command("get")
@@ -67,10 +66,10 @@ def watch_run(
         async for event in client.follow(run, after):
             if json:
                 print_message(event)
-                transcript.ok = event.state_changed.state == RunState.RUN_STATE_SUCCEEDED
             else:
                 transcript.show(event)
-        return transcript.ok
+        ended = await client.runs.GetRun(GetRunRequest(run=run, view=RunView.RUN_VIEW_BASIC))
+        return ended.state == RunState.RUN_STATE_SUCCEEDED
 
     if not call(state, work):
         raise typer.Exit(1)

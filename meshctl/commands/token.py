@@ -36,4 +36,4 @@ def create_token(
     except MeshError as error:
         explain(error)
         raise typer.Exit(exit_code(error)) from None
-    out.print(token, markup=False)
+    out.print(token)

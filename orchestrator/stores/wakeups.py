@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from meshkit.background import running
 from meshkit.errors import MeshError
-from orchestrator.background import running
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import RunState
 

@@ -103,6 +103,20 @@ def test_facts_are_put_found_listed_and_deleted(offline_mesh: RunningMesh) -> No
     assert offline_mesh.cli("memory", "delete", fact).returncode == 3
 
 
+def test_texts_are_printed_as_they_are(offline_mesh: RunningMesh) -> None:
+    value = "see [/etc/hosts] [red]:cat:"
+    fact = offline_mesh.cli("memory", "put", "odd", value).stdout.strip()
+    listed = offline_mesh.cli("memory", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert value in listed.stdout
+    assert fact in listed.stdout
+    assert value in offline_mesh.cli("memory", "list", "--json").stdout
+    assert value in offline_mesh.cli("memory", "search", "odd").stdout
+    offline_mesh.cli("memory", "put", "odd", "\x1b]0;title\x07bell")
+    assert "\x1b" not in offline_mesh.cli("memory", "list").stdout
+    offline_mesh.cli("memory", "delete", fact)
+
+
 def test_runs_are_listed_read_watched_and_agents_listed(offline_mesh: RunningMesh) -> None:
     assert offline_mesh.cli("chat", "hello there").returncode == 0
     runs = [json.loads(line) for line in offline_mesh.cli("runs", "list", "--json").stdout.splitlines()]
@@ -111,6 +125,8 @@ def test_runs_are_listed_read_watched_and_agents_listed(offline_mesh: RunningMes
     watched = offline_mesh.cli("runs", "watch", run)
     assert watched.returncode == 0
     assert watched.stdout.strip()
+    last = json.loads(offline_mesh.cli("runs", "get", run).stdout)["lastSequence"]
+    assert not offline_mesh.cli("runs", "watch", run, "--after", last, timeout=20).stdout
     assert offline_mesh.cli("runs", "cancel", run).stdout.strip() == "SUCCEEDED"
     assert offline_mesh.cli("runs", "get", "run_unknown").returncode == 3
     agents = offline_mesh.cli("agents", "list").stdout

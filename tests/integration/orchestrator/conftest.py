@@ -9,10 +9,10 @@ from typing import Any
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from meshkit.background import running
 from meshkit.ids import new_id
 from meshkit.sql.migrations import migrate, read_migrations
 from meshkit.sql.pool import Pool, open_pool
-from orchestrator.background import running
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
