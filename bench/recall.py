@@ -36,27 +36,28 @@ async def recall(setting: Setting, sizes: Sequence[int], calls: int) -> AsyncIte
         await setting.quiet("memory", "postgres")
         table = Table(
             f"Memory of {size:,} interactions, {calls} calls one after the other",
-            ("p50 ms", "p95 ms", "p99 ms"),
-            "Every query is new, so its embedding is computed and no cache answers.",
+            ("p50 ms", "p95 ms", "p99 ms", "by words alone"),
+            "Every query is new, so its embedding is computed and no cache answers. The last column counts the answers "
+            "without the search by meaning, which is left out when it takes longer than half a second.",
         )
         for name, client in (("at the service", setting.memory), ("through Envoy", setting.edge)):
             await _timed(5, partial(_context, client, chance))
-            times = await _timed(calls, partial(_context, client, chance))
-            table.add(f"GetContext, {name}", spread(times, 0.5, 0.95, 0.99))
-        times = await _timed(calls, partial(_store, setting.memory, chance))
-        table.add("StoreInteraction, at the service", spread(times, 0.5, 0.95, 0.99))
+            times, degraded = await _timed(calls, partial(_context, client, chance))
+            table.add(f"GetContext, {name}", (*spread(times, 0.5, 0.95, 0.99), degraded))
+        times, _ = await _timed(calls, partial(_store, setting.memory, chance))
+        table.add("StoreInteraction, at the service", (*spread(times, 0.5, 0.95, 0.99), 0))
         stored = size + calls
         yield table
 
 
-async def _timed(calls: int, call: Callable[[], Awaitable[None]]) -> list[float]:
-    """Return how many seconds each of the calls took, one after the other."""
-    times = []
+async def _timed(calls: int, call: Callable[[], Awaitable[bool]]) -> tuple[list[float], int]:
+    """Return how many seconds each of the calls took, one after the other, and how many of them returned True."""
+    times, marked = [], 0
     for _ in range(calls):
         began = time.perf_counter()
-        await call()
+        marked += await call()
         times.append(time.perf_counter() - began)
-    return times
+    return times, marked
 
 
 async def _store_many(client: MeshClient, chance: random.Random, count: int) -> None:
@@ -69,7 +70,8 @@ async def _store_many(client: MeshClient, chance: random.Random, count: int) -> 
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def _store(client: MeshClient, chance: random.Random) -> None:
+async def _store(client: MeshClient, chance: random.Random) -> bool:
+    """Store a turn; nothing is degraded about that."""
     turn = StoreInteractionRequest(
         request_id=new_request_id(),
         session=f"bench-{chance.randrange(50)}",
@@ -78,13 +80,14 @@ async def _store(client: MeshClient, chance: random.Random) -> None:
         output=_sentence(chance, 40),
     )
     await client.interactions.StoreInteraction(turn)
+    return False
 
 
-async def _context(client: MeshClient, chance: random.Random) -> None:
+async def _context(client: MeshClient, chance: random.Random) -> bool:
+    """Ask for a context; return whether a layer was searched by words alone."""
     query = GetContextRequest(session=f"bench-{chance.randrange(50)}", query=_sentence(chance, 10))
     answer = await client.context.GetContext(query)
-    if answer.degraded:
-        raise RuntimeError(f"memory answered with less: {list(answer.degraded)}")
+    return bool(answer.degraded)
 
 
 def _sentence(chance: random.Random, words: int) -> str:
