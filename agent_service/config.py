@@ -33,7 +33,7 @@ class Config(ServiceSettings):
     model_next_token_timeout: float = Field(default=60.0, gt=0, le=3600)
     """Seconds from one token to the next."""
     memory_address: str = "127.0.0.1:50052"
-    """Where the memory service listens: `host:port`, several with commas, or `unix:/path`."""
+    """Where the memory service listens: `host:port`, several IPv4 addresses with commas, or `unix:/path`."""
     max_runs: int = Field(default=100, gt=0, le=10_000)
     """How many agents may run in this process at once; more are refused with OVERLOADED."""
 

@@ -41,8 +41,8 @@ def new_request_id() -> str:
 class MeshClient:
     """A connection. Use it as an async context manager; it may be shared by any number of tasks.
 
-    `address` is `host:port`, several separated by commas, or `unix:/path`. `token` is a bearer token or API key, or a
-    function that returns a fresh one for every call.
+    `address` is `host:port`, several IPv4 addresses separated by commas, or `unix:/path`. `token` is a bearer token or
+    API key, or a function that returns a fresh one for every call.
     """
 
     def __init__(self, address: str, *, token: str | Callable[[], str]) -> None:

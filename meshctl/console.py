@@ -106,6 +106,8 @@ def explain(error: MeshError) -> None:
             err.print(f"  {violation.field}: {plain(violation.description)}")
     if error.retry_after:
         err.print(f"  try again in {error.retry_after:g} s")
+    if error.code == "UNAVAILABLE":
+        err.print("  `mesh status` and `mesh doctor` tell what is running")
 
 
 def exit_code(error: MeshError) -> int:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENVIRONMENTS", "ROOT", "SetupError", "ensure", "installed"]
+__all__ = ["ENVIRONMENTS", "LOCKS", "ROOT", "SetupError", "ensure", "installed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
@@ -133,7 +133,10 @@ def _stamp_file(environment: Environment) -> Path:
 
 def _digest(lock: str) -> str:
     """Identify what is to be installed: the lock, the interpreter, and where the project lies (an editable install)."""
-    contents = (LOCKS / f"{lock}.lock").read_bytes()
+    file = LOCKS / f"{lock}.lock"
+    if not file.exists():
+        raise SetupError(f"{file} is missing: this command runs from a checkout of the project")
+    contents = file.read_bytes()
     return hashlib.sha256(contents + f"{sys.version_info[:2]} {ROOT}".encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from meshctl.embedded.kept import port_is_free
 from meshctl.embedded.wheels import envoy_program, postgres_programs, valkey_program
-from meshctl.environments import ENVIRONMENTS, installed
+from meshctl.environments import ENVIRONMENTS, LOCKS, installed
 from meshctl.health import answers
 from meshctl.state import State
 from meshkit.errors import MeshError
@@ -48,6 +48,8 @@ def _python() -> Finding:
 
 
 def _environments() -> list[Finding]:
+    if not LOCKS.exists():
+        return [Finding("environments", "note", "installed without a checkout: up, test, lint and gen need one")]
     return [
         Finding(f"environment {name}", "good", "as its lock says")
         if installed(name)

@@ -33,7 +33,6 @@ def generate(output: Path = ROOT) -> None:
     """Write everything below `output`. Raises CalledProcessError with buf's words in `stderr`."""
     ensure("gen")
     buf = str(ROOT / ".venv-gen" / "bin" / "buf")
-    subprocess.run([buf, "format", "-w", "proto"], cwd=ROOT, check=True, capture_output=True, text=True)
     subprocess.run([buf, "generate", "--output", str(output)], cwd=ROOT, check=True, capture_output=True, text=True)
     for config in sorted((ROOT / "proto").rglob("*_service_config.json")):
         shutil.copyfile(config, output / "gen" / "python" / config.relative_to(ROOT / "proto"))

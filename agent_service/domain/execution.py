@@ -6,6 +6,7 @@ Owns the life of a run inside this process and how it ends:
     a gate failed or met a limit    the gate's error (MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED)
     the time is over                LimitReached("timeout"), then LIMIT_REACHED
     the framework raised            AGENT_FAILED
+    the framework cancelled itself  DEPENDENCY_UNAVAILABLE, so that the orchestrator tries again
     the reader left                 everything is cancelled
 """
 
@@ -21,7 +22,7 @@ from agent_service.domain.task import Task
 from agent_service.domain.text import clean
 from agent_service.domain.tool import Tool
 from agent_service.domain.toolbox import Toolbox
-from meshkit.errors import Internal, InvalidArgument, MeshError, ResourceExhausted
+from meshkit.errors import Internal, InvalidArgument, MeshError, ResourceExhausted, Unavailable
 
 __all__ = ["Executor"]
 
@@ -114,6 +115,9 @@ class Executor:
             raise activity.failure.result()
         if not framework.done():
             raise activity.reach("timeout", round(task.limits.timeout))
+        if framework.cancelled():
+            # By itself: nobody asked for it. Left alone it would read as if the caller had cancelled the run.
+            raise Unavailable("the framework cancelled its own work")
         error = framework.exception()
         if isinstance(error, MeshError):
             raise error

@@ -39,12 +39,17 @@ def lint() -> None:
     _run([buf, "lint"])
     _run([buf, "format", "--diff", "--exit-code", "proto"])
     base = _released_contract()
-    if base:
+    if base is None:
+        tell("no earlier commit to compare the contracts with")
+    else:
+        tell(f"comparing the contracts with {base[:12]}")
         _run([buf, "breaking", "--against", f".git#ref={base}"])
 
 
 def gen() -> None:
     """Generate the code and pages that are made from the protos."""
+    ensure("gen", tell)
+    _run([str(ROOT / ".venv-gen" / "bin" / "buf"), "format", "-w", "proto"])
     with progress("generating"):
         generate()
 
@@ -82,13 +87,19 @@ def _run(command: list[str], *, stop: bool = True) -> int:
 
 
 def _build_grpcurl() -> None:
-    """Build grpcurl for the end-to-end tests where there is Go; without Go they say so and use `buf curl`."""
-    go = shutil.which("go")
-    if go is None or (TOOLS / "grpcurl").exists():
+    """Build grpcurl for the end-to-end tests where there is Go; where that fails they say so and use `buf curl`."""
+    go, built = shutil.which("go"), TOOLS / "grpcurl.version"
+    if go is None or (built.exists() and built.read_text() == GRPCURL):
         return
     tell("building grpcurl for the tests (once; one or two minutes)")
     TOOLS.mkdir(parents=True, exist_ok=True)
-    subprocess.run([go, "install", GRPCURL], env=os.environ | {"GOBIN": str(TOOLS)}, check=True, capture_output=True)
+    done = subprocess.run(
+        [go, "install", GRPCURL], env=os.environ | {"GOBIN": str(TOOLS)}, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        tell(f"grpcurl could not be built: {done.stderr.strip()[-400:]}")
+    else:
+        built.write_text(GRPCURL)
 
 
 def _released_contract() -> str | None:

@@ -8,6 +8,7 @@ The channel wraps gRPC's own instead of using client interceptors: those change 
 how they are cancelled.
 """
 
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Self
 import grpc
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from meshkit.config import ConfigError
 from meshkit.context import current_or_none
 from meshkit.errors import DeadlineExceeded
 from meshkit.rpc.service_config import ServiceConfig
@@ -42,8 +44,10 @@ def open_channel(
     watch_health: bool = True,
     transport: Transport = TRANSPORT,
 ) -> "MeshChannel":
-    """Return a channel to a peer: `host:port`, several as `a:1,b:2`, or `unix:/path`.
+    """Return a channel to a peer: `host:port`, several as `10.0.0.1:1,10.0.0.2:1`, or `unix:/path`.
 
+    A name is resolved, and may have several addresses; several *written* ones must be IPv4, since gRPC resolves no list
+    of names. Raises ConfigError for such a list.
     Calls go round robin to the endpoints that say they are SERVING; behind a proxy, which looks by itself, switch that
     off with `watch_health`. The service config gives timeouts and retries. Nothing is connected until the first call.
     """
@@ -51,9 +55,20 @@ def open_channel(
     if watch_health:
         policy["healthCheckConfig"] = {"serviceName": ""}
     options = [*transport.channel_options(), ("grpc.service_config", json.dumps(policy))]
-    several = "," in target and ":" not in target.partition(",")[0].partition(":")[0]
-    address = f"ipv4:{target}" if several and not target.startswith("ipv4:") else target
-    return MeshChannel(grpc.aio.insecure_channel(address, options=options), credentials)
+    return MeshChannel(grpc.aio.insecure_channel(_target(target), options=options), credentials)
+
+
+def _target(target: str) -> str:
+    """Return the target in gRPC's own words."""
+    addresses = target.removeprefix("ipv4:").split(",")
+    if len(addresses) == 1:
+        return target
+    for address in addresses:
+        try:
+            ipaddress.IPv4Address(address.rpartition(":")[0])
+        except ValueError:
+            raise ConfigError(f"{address}: several addresses must be IPv4 addresses with ports") from None
+    return f"ipv4:{','.join(addresses)}"
 
 
 class MeshChannel(grpc.aio.Channel):

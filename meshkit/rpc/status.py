@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from meshkit.errors import FieldViolation, MeshError, family
+from meshkit.errors import FieldViolation, MeshError, Unavailable, family
 
 __all__ = ["DOMAIN", "REASON_CODES", "error_of", "from_rpc_error", "from_status", "to_status"]
 
@@ -25,6 +25,7 @@ Detail = TypeVar("Detail", bound=Message)
 _PREFIX = "ERROR_REASON_"
 _MAX_MESSAGE = 1024
 _MAX_VIOLATIONS = 25
+_RETRY_SECONDS = 1.0  # about what a restarted process needs to listen again
 _STATUS_KEY = "grpc-status-details-bin"
 
 REASON_CODES: Mapping[str, str] = {
@@ -97,7 +98,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MeshError:
                 break  # a proxy's garbage; the code below is still right
     code = error.code().name
     # What gRPC itself says of a lost peer names addresses, which are nothing for the next caller up.
-    said = None if code in ("UNAVAILABLE", "UNKNOWN", "INTERNAL") else error.details()
+    if code == "UNAVAILABLE":
+        return Unavailable("the peer cannot be reached, or went away", retry_after=_RETRY_SECONDS)
+    said = None if code in ("UNKNOWN", "INTERNAL") else error.details()
     return family(code)(said or f"a peer answered {code}")
 
 

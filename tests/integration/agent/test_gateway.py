@@ -45,7 +45,7 @@ class PlainRuntime:
     def __init__(self, *, streams: bool = True) -> None:
         self.streams, self.endpoint = streams, ModelEndpoint("", "", "")
         self.received = b""
-        self.breaks = False
+        self.breaks: BaseException | None = None
 
     def describe(self) -> RuntimeDescription:
         return RuntimeDescription("plain", "1", (Capability.STREAMS_TOKENS,))
@@ -66,8 +66,8 @@ class PlainRuntime:
         async with http.stream("POST", "chat/completions", json=body) as response:
             self.received = b"".join([piece async for piece in response.aiter_raw()])
             response.raise_for_status()
-        if self.breaks:
-            raise LookupError(f"a secret: {MODEL_KEY}")
+        if self.breaks is not None:
+            raise self.breaks
         if self.streams:
             lines = [line[6:] for line in self.received.split(b"\n") if line.startswith(b"data: {")]
             deltas = [choice["delta"] for line in lines for choice in json.loads(line)["choices"]]
@@ -153,10 +153,17 @@ async def test_a_framework_cannot_hide_a_failure(gateway: ModelGateway, model: M
 
 async def test_a_frameworks_own_error_is_told_without_its_text(gateway: ModelGateway, model: ModelServer) -> None:
     runtime = PlainRuntime()
-    runtime.breaks = True
+    runtime.breaks = LookupError(f"a secret: {MODEL_KEY}")
     with pytest.raises(Internal) as caught:
         await events_of(executor_of(runtime, gateway), "break yourself")
     assert (caught.value.reason, caught.value.message) == ("AGENT_FAILED", "the framework raised LookupError")
+
+
+async def test_a_framework_that_cancels_itself_has_not_been_cancelled_by_the_caller(gateway: ModelGateway) -> None:
+    runtime = PlainRuntime()
+    runtime.breaks = asyncio.CancelledError()
+    with pytest.raises(Unavailable, match="cancelled its own work"):
+        await events_of(executor_of(runtime, gateway), "give up")
 
 
 async def test_a_framework_that_hangs_up_closes_the_models_socket(gateway: ModelGateway, model: ModelServer) -> None:

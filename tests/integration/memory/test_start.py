@@ -2,17 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
-from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from memory_service.config import load_config
-from memory_service.servicers.context import ContextServicer
-from memory_service.servicers.facts import FactServicer
-from memory_service.servicers.interactions import InteractionServicer
 from meshctl.embedded.postgres import Postgres
 from meshkit.config import ConfigError
 from meshkit.rpc.channel import open_channel
@@ -62,17 +57,3 @@ async def test_without_redis_and_vectors_it_serves_by_words(mesh: Mesh, tenant: 
     # The index is another one now: with it, everything is found by meaning too.
     ada = await mesh.client(await mesh.serve(), tenant=tenant)
     await until(lambda: ada.recall("how am I called"), lambda answer: bool(answer.items) and not answer.degraded)
-
-
-@pytest.mark.parametrize(
-    ("module", "service", "servicer"),
-    [
-        (memory_service_pb2, "MemoryService", FactServicer),
-        (interaction_service_pb2, "InteractionService", InteractionServicer),
-        (context_service_pb2, "ContextService", ContextServicer),
-    ],
-)
-def test_every_method_of_the_contract_is_served(module: Any, service: str, servicer: type) -> None:
-    methods = {method.name for method in module.DESCRIPTOR.services_by_name[service].methods}
-    assert methods
-    assert not {name for name in methods if name not in vars(servicer)}

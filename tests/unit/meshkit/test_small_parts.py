@@ -1,9 +1,11 @@
-"""Token buckets, named queries, service configs, transport constants, migrations' files."""
+"""Token buckets, named queries, service configs, transport constants, addresses."""
 
 from pathlib import Path
 
 import pytest
 
+from meshkit.config import ConfigError
+from meshkit.rpc.channel import open_channel
 from meshkit.rpc.interceptors.limits import TokenBuckets
 from meshkit.rpc.service_config import load_service_config, timeouts_of
 from meshkit.rpc.transport import TRANSPORT
@@ -68,3 +70,10 @@ def test_queries_are_named_and_complete() -> None:
     for wrong in ("-- a --\nSELECT 1\n-- a --\nSELECT 2", "-- a --\n-- only words\n"):
         with pytest.raises(ValueError, match="a is given twice or empty"):
             parse_queries(wrong)
+
+
+async def test_several_addresses_are_addresses() -> None:
+    async with open_channel("127.0.0.1:1,127.0.0.2:1", {}), open_channel("localhost:1", {}):
+        pass
+    with pytest.raises(ConfigError, match="IPv4"):
+        open_channel("one:1,two:1", {})
