@@ -79,7 +79,7 @@ class MeshAgents:
             call = self._stubs[run.spec.runtime].Execute(request, timeout=task.seconds + _MARGIN_SECONDS)
         async with open_stream(call) as events:
             async for event in events:
-                activity = activity_of(event, run.attempt, task.trace)
+                activity = activity_of(event, run.attempt, run.trace_id)
                 if activity is not None:
                     yield activity
 

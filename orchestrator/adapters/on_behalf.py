@@ -23,9 +23,8 @@ _TRACER = trace.get_tracer("orchestrator")
 def acting_for(run: Run, step: str, seconds: float | None = None) -> Iterator[None]:
     """Act for the run's user inside the block, in a span of the run's trace; `seconds` is the most it may take."""
     parent = _TRACE.extract({"traceparent": run.traceparent} if run.traceparent else {})
-    trace_id = run.traceparent.split("-")[1] if run.traceparent else ""
     deadline = None if seconds is None else time.monotonic() + seconds
-    caller = context.CallContext(run.tenant, run.user, deadline=deadline, trace_id=trace_id)
+    caller = context.CallContext(run.tenant, run.user, deadline=deadline, trace_id=run.trace_id)
     attributes: dict[str, str | int] = {"agentmesh.run": run.id, "agentmesh.attempt": run.attempt}
     span = _TRACER.start_span(step, context=parent, attributes=attributes)
     with trace.use_span(span, end_on_exit=True), context.use(caller):

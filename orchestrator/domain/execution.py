@@ -139,7 +139,7 @@ class Execution:
             if not timer.expired():
                 raise
             seconds = round(limit.total_seconds())
-            await pen.write(self._codec.limit_reached("timeout", seconds, _trace(run)))
+            await pen.write(self._codec.limit_reached("timeout", seconds, run.trace_id))
             await pen.settled()
             error = ResourceExhausted(f"the run took longer than its timeout of {seconds} s", reason="LIMIT_REACHED")
             return _failed(run, error, "orchestrator")
@@ -150,7 +150,7 @@ class Execution:
     async def _converse(self, run: Run, pen: Pen, left: timedelta) -> StateChange:
         history, known = await self._history(run)
         recalled = await self._recall(run, pen, known)
-        task = Task(run, history, recalled.items, _trace(run), left.total_seconds())
+        task = Task(run, history, recalled.items, left.total_seconds())
         async with aclosing(self._agents.execute(task)) as activities:
             async for activity in activities:
                 match activity:
@@ -189,7 +189,7 @@ class Execution:
             self._warn("recall_failed", run.id, error)
             found = Recalled(degraded=_ALL_LAYERS)
         recalled = Recalled([item for item in found.items if item.run not in known], found.degraded)
-        await pen.write(self._codec.memory_recalled(recalled, _trace(run)))
+        await pen.write(self._codec.memory_recalled(recalled, run.trace_id))
         return recalled
 
 
@@ -211,8 +211,3 @@ def _worth_another(error: MeshError) -> bool:
 def _failed(run: Run, error: MeshError, source: str) -> StateChange:
     failure = Failure(error.reason, error.message[:2048], source)
     return StateChange(RunState.FAILED, run.attempt, failure=failure)
-
-
-def _trace(run: Run) -> str:
-    parts = run.traceparent.split("-")
-    return parts[1] if len(parts) == 4 else ""

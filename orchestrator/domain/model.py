@@ -184,6 +184,12 @@ class Run:
     start_time: datetime | None = None
     finish_time: datetime | None = None
 
+    @property
+    def trace_id(self) -> str:
+        """The trace of the call that made it: 32 hexadecimal digits, empty if it was not traced."""
+        parts = self.traceparent.split("-")
+        return parts[1] if len(parts) == 4 else ""
+
     def as_accepted(self) -> "Run":
         """Return the run as it was when it was accepted: the answer that a repeated request gets."""
         return replace(

@@ -114,7 +114,6 @@ class Task:
     run: Run
     history: Sequence[Message]
     recalled: Sequence[RecalledItem]
-    trace: str
     seconds: float
 
 

@@ -33,7 +33,7 @@ async def find_agent(connection: Connection | Pool, tenant: str, name: str) -> A
 
 
 class PostgresAgents:
-    """`domain.ports.AgentStore` on Postgres."""
+    """`domain.storage.AgentStore` on Postgres."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

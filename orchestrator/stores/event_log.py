@@ -86,8 +86,8 @@ class _Entry:
 class LogPen:
     """`domain.ports.Pen`: writes for one attempt of one run."""
 
-    def __init__(self, log: "EventLog", run: Run, trace: str) -> None:
-        self.tenant, self.run, self.attempt, self.trace = run.tenant, run.id, run.attempt, trace
+    def __init__(self, log: "EventLog", run: Run) -> None:
+        self.tenant, self.run, self.attempt, self.trace = run.tenant, run.id, run.attempt, run.trace_id
         self.refused = False
         self.waiting = 0
         self.last: _Entry | None = None
@@ -138,8 +138,7 @@ class EventLog:
 
     def pen(self, run: Run) -> LogPen:
         """Return the pen of the run's current attempt."""
-        parts = run.traceparent.split("-")
-        return LogPen(self, run, parts[1] if len(parts) == 4 else "")
+        return LogPen(self, run)
 
     async def put(self, entry: _Entry) -> None:
         """Queue an entry; waits while the queue is full."""

@@ -86,7 +86,7 @@ select * from run where session = $1 and id < $2 and state = 'SUCCEEDED' order b
 
 
 class PostgresRuns:
-    """`domain.ports.RunStore` on Postgres; tells the feed and the other processes of every change."""
+    """`domain.storage.RunStore` on Postgres; tells the feed and the other processes of every change."""
 
     def __init__(self, pool: Pool, codec: EventCodec, feed: Feed, wakeups: Wakeups) -> None:
         self._pool, self._codec, self._feed, self._wakeups = pool, codec, feed, wakeups
@@ -141,7 +141,7 @@ class PostgresRuns:
             change = decide(before) if before else None
             if before is None or change is None:
                 return None
-            body = self._codec.state_changed(change, _trace_of(before.traceparent))
+            body = self._codec.state_changed(change, before.trace_id)
             with driver_errors():
                 changed = await self._pool.fetchrow(_CHANGE, *_columns(before, change, body))
         after = run_of(changed)
@@ -182,7 +182,7 @@ class PostgresRuns:
         return {row["id"]: (row["last_sequence"], RunState(row["state"])) for row in rows}
 
     async def _insert(self, connection: Connection, run: Run) -> None:
-        body = self._codec.state_changed(StateChange(RunState.QUEUED), _trace_of(run.traceparent))
+        body = self._codec.state_changed(StateChange(RunState.QUEUED), run.trace_id)
         try:
             await connection.execute(
                 _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
@@ -219,8 +219,3 @@ def _columns(before: Run, change: StateChange, body: bytes) -> tuple[Any, ...]:
         change.remember,
     )
     return (*new, before.state.value, before.attempt, *astuple(before.usage))
-
-
-def _trace_of(traceparent: str) -> str:
-    parts = traceparent.split("-")
-    return parts[1] if len(parts) == 4 else ""

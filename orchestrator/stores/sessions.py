@@ -54,7 +54,7 @@ async def insert_session(connection: Connection, session: Session) -> None:
 
 
 class PostgresSessions:
-    """`domain.ports.SessionStore` on Postgres."""
+    """`domain.storage.SessionStore` on Postgres."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -1,6 +1,6 @@
 """The rules of single values, and the settings."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import pytest
@@ -9,7 +9,7 @@ from dbos import DBOS
 from meshkit.config import ConfigError
 from orchestrator.config import load_config
 from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
-from orchestrator.domain.model import DEFAULT_AGENT, Failure, Limits, RunState, Usage
+from orchestrator.domain.model import DEFAULT_AGENT, AgentSpec, Failure, Limits, Run, RunState, Usage
 from orchestrator.stores.rows import failure_of, failure_to_json
 
 
@@ -60,3 +60,12 @@ def test_the_runtimes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESH_AGENTS", "langchain")
     with pytest.raises(ConfigError, match="MESH_AGENTS"):
         load_config()
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace_id"), [("", ""), ("broken", ""), (f"00-{'ab' * 16}-{'cd' * 8}-01", "ab" * 16)]
+)
+def test_a_run_knows_its_trace(traceparent: str, trace_id: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    run = Run("r", "t", "s", "u", "a", AgentSpec("langchain"), "hello", now, traceparent=traceparent)
+    assert run.trace_id == trace_id
