@@ -1,13 +1,12 @@
 """Runs: requests in, runs out; usage and failures."""
 
-import hashlib
-
 from agentmesh.agent.v1 import activity_pb2
 from agentmesh.errors.v1 import failure_pb2, reason_pb2
 from agentmesh.orchestrator.v1 import run_pb2, run_service_pb2
 from google.protobuf.message import Message
 
 from meshkit.context import CallContext
+from meshkit.sql.idempotency import digest_of
 from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
 from orchestrator.domain.model import Failure, Run, RunState, Usage
 from orchestrator.domain.runs import TaskRequest
@@ -25,12 +24,12 @@ __all__ = [
 
 
 def request_key(caller: CallContext, method: str, request: Message) -> RequestKey:
-    """Return the key of a create: its `request_id`, and a digest of who asks for what."""
+    """Return the key of a create: its `request_id`, whose it is, and a digest of what is asked."""
     parameters = type(request)()
     parameters.CopyFrom(request)
     parameters.ClearField("request_id")
-    digest = hashlib.sha256(caller.subject.encode() + b"\0" + parameters.SerializeToString(deterministic=True))
-    return RequestKey(caller.tenant, method, request.request_id, digest.digest())  # type: ignore[attr-defined]
+    request_id: str = request.request_id  # type: ignore[attr-defined]
+    return RequestKey(caller.tenant, caller.subject, method, request_id, digest_of(parameters))
 
 
 def task_from_proto(caller: CallContext, request: run_service_pb2.CreateRunRequest, traceparent: str) -> TaskRequest:

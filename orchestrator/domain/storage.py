@@ -23,9 +23,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """Makes a create safe to repeat: the same id with the same digest of parameters gets the first answer again."""
+    """Makes a create safe to repeat: the same id with the same digest of parameters gets the first answer again.
+
+    `caller` is the subject of the call: the ids of two callers never meet.
+    """
 
     tenant: str
+    caller: str
     method: str
     request_id: str
     digest: bytes

@@ -10,7 +10,7 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
 from orchestrator.domain.model import Agent
 from orchestrator.domain.storage import RequestKey
-from orchestrator.stores.rows import agent_of, spec_to_json
+from orchestrator.stores.rows import agent_of, request_of, spec_to_json
 from orchestrator.stores.snapshots import agent_from_bytes, agent_to_bytes
 
 __all__ = ["PostgresAgents", "find_agent"]
@@ -40,7 +40,7 @@ class PostgresAgents:
 
     async def created(self, key: RequestKey) -> Agent | None:
         """Return the agent that the request made before."""
-        answer = await idempotency.answer_of(self._pool, _once(key), key.digest)
+        answer = await idempotency.answer_of(self._pool, request_of(key), key.digest)
         return agent_from_bytes(answer) if answer else None
 
     async def create(self, key: RequestKey, tenant: str, agent: Agent) -> Agent:
@@ -56,7 +56,7 @@ class PostgresAgents:
                 raise AlreadyExists(f"there is an agent {agent.name} already") from error
             return agent_to_bytes(agent)
 
-        return agent_from_bytes(await idempotency.once(self._pool, _once(key), key.digest, effect))
+        return agent_from_bytes(await idempotency.once(self._pool, request_of(key), key.digest, effect))
 
     async def get(self, tenant: str, name: str) -> Agent | None:
         """Return the agent."""
@@ -89,7 +89,3 @@ class PostgresAgents:
             done = await self._pool.execute("delete from agent where tenant = $1 and name = $2", tenant, name)
         if done == "DELETE 0":
             raise NotFound("no such agent")
-
-
-def _once(key: RequestKey) -> idempotency.RequestKey:
-    return idempotency.RequestKey(key.tenant, key.method, key.request_id)

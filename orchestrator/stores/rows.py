@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from meshkit.sql import idempotency
 from orchestrator.domain.model import Agent, AgentSpec, Failure, Limits, MemoryPolicy, Run, RunState, Session, Usage
+from orchestrator.domain.storage import RequestKey
 
 __all__ = [
     "agent_of",
     "failure_of",
     "failure_to_json",
+    "request_of",
     "run_of",
     "session_of",
     "spec_to_json",
@@ -120,3 +123,8 @@ def agent_of(row: Any) -> Agent:
         update_time=row["update_time"],
         etag=row["etag"],
     )
+
+
+def request_of(key: RequestKey) -> idempotency.RequestKey:
+    """Return the key of a repeatable create. It names the caller: two callers' request ids never meet."""
+    return idempotency.RequestKey(key.tenant, key.method, f"{key.caller}\n{key.request_id}")

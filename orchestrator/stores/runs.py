@@ -16,7 +16,7 @@ from orchestrator.domain.model import Agent, Run, RunState, Session
 from orchestrator.domain.ports import EventCodec
 from orchestrator.domain.storage import Decision, MakeRun, RequestKey, RunFilter
 from orchestrator.stores.agents import find_agent
-from orchestrator.stores.rows import failure_to_json, run_of, session_of, spec_to_json
+from orchestrator.stores.rows import failure_to_json, request_of, run_of, session_of, spec_to_json
 from orchestrator.stores.sessions import insert_session
 from orchestrator.stores.wakeups import Wakeups
 
@@ -108,8 +108,7 @@ class PostgresRuns:
             made.append(new.run)
             return new.run.id.encode()
 
-        once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
-        run_id = (await idempotency.once(self._pool, once, key.digest, effect)).decode()
+        run_id = (await idempotency.once(self._pool, request_of(key), key.digest, effect)).decode()
         return made[0] if made else (await self.get(key.tenant, run_id)).as_accepted()
 
     async def get(self, tenant: str, run: str) -> Run:

@@ -12,7 +12,7 @@ from meshkit.sql.pool import Connection, Pool, transaction
 from orchestrator.domain.model import Agent, Message, Role, Session
 from orchestrator.domain.storage import MakeSession, RequestKey
 from orchestrator.stores.agents import find_agent
-from orchestrator.stores.rows import session_of
+from orchestrator.stores.rows import request_of, session_of
 from orchestrator.stores.snapshots import session_from_bytes, session_to_bytes
 
 __all__ = ["PostgresSessions", "insert_session"]
@@ -70,8 +70,7 @@ class PostgresSessions:
             await insert_session(connection, session)
             return session_to_bytes(session)
 
-        once = idempotency.RequestKey(key.tenant, key.method, key.request_id)
-        return session_from_bytes(await idempotency.once(self._pool, once, key.digest, effect))
+        return session_from_bytes(await idempotency.once(self._pool, request_of(key), key.digest, effect))
 
     async def get(self, tenant: str, session: str) -> Session:
         """Return the tenant's session. Raises NotFound."""

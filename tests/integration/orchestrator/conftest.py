@@ -48,7 +48,7 @@ class Stores:
             )  # fmt: skip
             return NewRun(run, None if existing else home)
 
-        return await self.runs.create(RequestKey(tenant, "CreateRun", new_id("req"), b""), session, make)
+        return await self.runs.create(RequestKey(tenant, "ada", "CreateRun", new_id("req"), b""), session, make)
 
     async def running(self) -> Run:
         return await self.begin((await self.queued()).id)

@@ -3,7 +3,13 @@
 import asyncio
 
 import pytest
-from agentmesh.orchestrator.v1 import run_pb2, run_service_pb2
+from agentmesh.orchestrator.v1 import (
+    agent_catalog_service_pb2,
+    agent_definition_pb2,
+    run_pb2,
+    run_service_pb2,
+    session_service_pb2,
+)
 
 from meshkit.errors import (
     Aborted,
@@ -59,6 +65,28 @@ async def test_the_same_request_many_times_at_once(client: Client) -> None:
     assert len(set(await asyncio.gather(*(ask() for _ in range(20))))) == 1
 
 
+async def test_the_request_ids_of_two_callers_never_meet(mesh: Mesh, orchestrator: Orchestrator) -> None:
+    """Neither another user's nor another tenant's, for runs, sessions and agents."""
+    request_id = new_id("req")
+    callers = [("acme", "ada"), ("acme", "bob"), ("third", "ada")]
+    clients = [mesh.client(orchestrator, tenant=tenant, user=user) for tenant, user in callers]
+    runs = [await client.create(f"say {place} 0", request_id=request_id) for place, client in enumerate(clients, 1)]
+    assert [run.input for run in runs] == ["say 1 0", "say 2 0", "say 3 0"]
+    assert [
+        await each.create(run.input, request_id=request_id) for each, run in zip(clients, runs, strict=True)
+    ] == runs
+    make = session_service_pb2.CreateSessionRequest(request_id=request_id)
+    sessions = [await client.sessions.CreateSession(make) for client in clients]
+    assert [session.user for session in sessions] == ["ada", "bob", "ada"]
+    assert len({session.id for session in sessions}) == 3
+    for place, client in enumerate(clients):
+        agent = agent_definition_pb2.AgentDefinition(name=f"own-{place}", spec={"runtime": "langchain"})
+        add = agent_catalog_service_pb2.CreateAgentRequest(request_id=request_id, agent=agent)
+        assert (await client.agents.CreateAgent(add)).name == f"own-{place}"
+    for run, client in zip(runs, clients, strict=True):
+        await client.wait(run.id)
+
+
 async def test_runs_are_listed_in_pages(mesh: Mesh, orchestrator: Orchestrator) -> None:
     client = mesh.client(orchestrator, tenant="pages")
     made = [(await client.create("say 1 0", agent=agent)).id for agent in ("coding", "research", "coding")]
@@ -95,7 +123,7 @@ async def test_a_run_of_another_tenant_is_like_one_that_never_was(
         for name in (run.id, unknown):
             with pytest.raises(NotFound) as refused:
                 await getattr(foreign.runs, method)(request(run=name))
-            words.append((refused.value.message, refused.value.metadata))
+            words.append((refused.value.message, refused.value.metadata | {"trace_id": ""}))
         assert words[0] == words[1]
     for name in (run.id, unknown):
         with pytest.raises(NotFound):
