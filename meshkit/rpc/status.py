@@ -41,12 +41,14 @@ def error_of(reason: str, message: str) -> MeshError:
     return family(REASON_CODES.get(reason, "INTERNAL"))(message, reason=reason)
 
 
-def to_status(error: MeshError) -> status_pb2.Status:
-    """Return the error as it travels, with the details that apply: ErrorInfo, BadRequest, RetryInfo, QuotaFailure."""
+def to_status(error: MeshError, *, trace_id: str = "") -> status_pb2.Status:
+    """Return the error as it travels, with the details that apply: ErrorInfo, BadRequest, RetryInfo, QuotaFailure.
+
+    `trace_id` joins the error to the logs of the call; it becomes a fact in the ErrorInfo's metadata.
+    """
     # Cut to bounds, since all of it must fit into the trailing headers.
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata))
-    ]
+    metadata = {**error.metadata, "trace_id": trace_id} if trace_id else dict(error.metadata)
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if error.field_violations:
         violations = [
             error_details_pb2.BadRequest.FieldViolation(

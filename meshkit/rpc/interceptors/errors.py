@@ -53,7 +53,7 @@ async def _end(call: Call, error: MeshError, cause: Exception | None = None) -> 
         if error.reason == "INTERNAL":
             error = Internal(f"internal error, trace {trace_id()}")
     call.code = error.code
-    await call.grpc.abort_with_status(rpc_status.to_status(to_status(error)))
+    await call.grpc.abort_with_status(rpc_status.to_status(to_status(error, trace_id=trace_id())))
     raise AssertionError  # abort_with_status always raises
 
 

@@ -258,7 +258,9 @@ async def test_what_was_acknowledged_before_a_kill_is_indexed_after_it(
     assert processes.terminate() == 0
 
 
-async def test_another_model_gets_an_index_of_everything(mesh: Mesh, tenant: str) -> None:
+async def test_another_model_gets_an_index_of_everything(
+    mesh: Mesh, tenant: str, database: "asyncpg.Connection[Any]"
+) -> None:
     """The index is told apart by its name; here the same model under another name stands for another model."""
 
     class Renamed(Faulty):
@@ -273,4 +275,7 @@ async def test_another_model_gets_an_index_of_everything(mesh: Mesh, tenant: str
     await until(lambda: ada.recall("pussycats"), lambda answer: len(answer.items) == 2 and not answer.degraded)
     await server.stop()
     ada = await mesh.client(await mesh.serve(wrap=Renamed), tenant=tenant)
+    name = "select name from memory.vector_index"
+    await until(lambda: database.fetchval(name), lambda name: name.startswith("other/"))
+    await until(lambda: database.fetchval("select count(*) from memory.outbox"), lambda count: count == 0)
     await until(lambda: ada.recall("pussycats"), lambda answer: len(answer.items) == 2 and not answer.degraded)

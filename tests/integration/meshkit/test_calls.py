@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -94,7 +95,8 @@ async def test_an_error_arrives_as_the_same_class_with_its_details(mesh: Mesh, s
     assert caught.value.message == "three is enough"
     assert caught.value.reason == "LIMIT_REACHED"
     assert caught.value.retry_after == 1.5
-    assert caught.value.metadata == {"limit": "3"}
+    assert caught.value.metadata["limit"] == "3"
+    assert re.fullmatch("[0-9a-f]{32}", caught.value.metadata["trace_id"])
 
 
 SECRET = "postgres://mesh:hunter2hunter2@10.0.0.7/mesh"

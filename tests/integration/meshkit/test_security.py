@@ -70,7 +70,7 @@ async def test_the_missing_scope_is_named(mesh: Mesh) -> None:
     stub = await mesh.stub(await mesh.serve(HANDLERS), token=mesh.tokens.token("other"))
     error = await outcome(stub, "Say")
     assert error is not None
-    assert (error.reason, error.metadata) == ("SCOPE_MISSING", {"scope": "echo.say"})
+    assert (error.reason, error.metadata["scope"]) == ("SCOPE_MISSING", "echo.say")
 
 
 async def test_the_right_scope_opens_its_methods_and_no_other(mesh: Mesh) -> None:
