@@ -13,6 +13,7 @@ from meshkit.errors import NotFound, OutOfRange
 from orchestrator.domain.events import Gap, Heartbeat, StoredEvent
 from orchestrator.domain.feed import Feed, Watch
 from orchestrator.domain.storage import RunStore
+from orchestrator.domain.viewing import Viewer
 
 __all__ = ["Followed", "Following"]
 
@@ -39,13 +40,13 @@ class Following:
         self._runs, self._feed, self._leaving, self._heartbeat = runs, feed, leaving, heartbeat
         self._cancelling: set[asyncio.Task[object]] = set()  # one a call that is being left
 
-    async def follow(self, tenant: str, run_id: str, after: int) -> AsyncGenerator[Followed, None]:
+    async def follow(self, viewer: Viewer, run_id: str, after: int) -> AsyncGenerator[Followed, None]:
         """Yield the events after a sequence until the run is terminal.
 
         Raises NotFound, and OutOfRange (SEQUENCE_IN_FUTURE) for a sequence that the run has not reached.
         """
-        with self._feed.watch(tenant, run_id) as watch:
-            run = await self._runs.get(tenant, run_id)  # after the watch began, so that nothing falls between
+        with self._feed.watch(viewer.tenant, run_id) as watch:
+            run = await self._runs.get(viewer, run_id)  # after the watch began, so that nothing falls between
             watch.announce(run.last_sequence, run.state)
             if after > run.last_sequence:
                 raise OutOfRange(f"the run's newest sequence is {run.last_sequence}")
@@ -59,7 +60,7 @@ class Following:
                     after = event.sequence
                 if not page and after < watch.sequence:
                     # Announced but not there: pruned or deleted in the meantime.
-                    run = await self._runs.get(tenant, run_id)
+                    run = await self._runs.get(viewer, run_id)
                     yield Gap(run_id, run.oldest_sequence)
                     after = max(after, run.oldest_sequence - 1)
                 if after >= watch.sequence and watch.state.terminal:
@@ -73,7 +74,7 @@ class Following:
         A caller whose stream ends because this process is shutting down has not left: it goes on elsewhere.
         """
         try:
-            async with aclosing(self.follow(caller.tenant, run_id, 0)) as events:
+            async with aclosing(self.follow(Viewer.of(caller), run_id, 0)) as events:
                 async for event in events:
                     yield event
         except (GeneratorExit, asyncio.CancelledError):

@@ -13,6 +13,7 @@ from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import DEFAULT_AGENT, Limits, Run, RunState, Session
 from orchestrator.domain.ports import Agents, Clock, RunEngine
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter, RunStore
+from orchestrator.domain.viewing import Viewer
 
 __all__ = ["DEFAULT_WAIT_SECONDS", "Runs", "TaskRequest"]
 
@@ -34,7 +35,7 @@ class TaskRequest:
 
 
 class Runs:
-    """The verbs on runs."""
+    """The verbs on runs. A run that the caller does not see is NotFound, like one that never was."""
 
     def __init__(
         self,
@@ -75,20 +76,26 @@ class Runs:
             )  # fmt: skip
             return NewRun(run, None if session else home)
 
-        run = await self._runs.create(request.key, request.session, make)
+        run = await self._runs.create(request.key, Viewer.of(caller), request.session, make)
         await self._engine.start(run.id)
         return run
 
     async def get(self, caller: CallContext, run: str) -> Run:
         """Return the run. Raises NotFound."""
-        return await self._runs.get(caller.tenant, run)
+        return await self._runs.get(Viewer.of(caller), run)
 
     async def list(self, caller: CallContext, query: RunFilter, size: int, token: str) -> Page[Run]:
-        """Return a page of runs, newest first."""
-        filters = {"session": query.session, "agent": query.agent, "state": query.state or ""}
+        """Return a page of the runs that the caller sees, newest first."""
+        viewer = Viewer.of(caller)
+        filters = {
+            "user": viewer.user or "",
+            "session": query.session,
+            "agent": query.agent,
+            "state": query.state or "",
+        }
         pages = PageQuery("ListRuns", caller.tenant, filters)
         cursor = pages.cursor(token)
-        found: Sequence[Run] = await self._runs.list(caller.tenant, query, str(cursor[0]) if cursor else None, size + 1)
+        found: Sequence[Run] = await self._runs.list(viewer, query, str(cursor[0]) if cursor else None, size + 1)
         return pages.page(found, size, lambda run: (run.id,))
 
     async def wait(self, caller: CallContext, run_id: str, seconds: float) -> Run:
@@ -97,16 +104,16 @@ class Runs:
         if remaining is not None:
             seconds = min(seconds, max(0.0, remaining - _DEADLINE_MARGIN))
         with self._feed.watch(caller.tenant, run_id) as watch:
-            run = await self._runs.get(caller.tenant, run_id)
+            run = await self._runs.get(Viewer.of(caller), run_id)
             watch.announce(run.last_sequence, run.state)
             if run.state.terminal:
                 return run
             await watch.terminated_within(seconds)
-        return await self._runs.get(caller.tenant, run_id)
+        return await self._runs.get(Viewer.of(caller), run_id)
 
     async def cancel(self, caller: CallContext, run_id: str) -> Run:
         """Cancel the run unless it has ended. Returns it as it is then. Raises NotFound."""
-        await self._runs.get(caller.tenant, run_id)
+        await self._runs.get(Viewer.of(caller), run_id)
         cancelled = await self._runs.transition(run_id, _cancel)
         if cancelled is not None:
             return cancelled

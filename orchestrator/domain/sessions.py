@@ -10,6 +10,7 @@ from orchestrator.domain.catalog import Catalog, known_agent
 from orchestrator.domain.model import Message, Session
 from orchestrator.domain.ports import Clock
 from orchestrator.domain.storage import FindAgent, RequestKey, SessionStore
+from orchestrator.domain.viewing import Viewer
 
 __all__ = ["SessionDraft", "Sessions"]
 
@@ -24,7 +25,7 @@ class SessionDraft:
 
 
 class Sessions:
-    """The verbs on sessions."""
+    """The verbs on sessions. One that the caller does not see is NotFound, like one that never was."""
 
     def __init__(self, store: SessionStore, catalog: Catalog, *, new_id: IdFactory, clock: Clock) -> None:
         self._store, self._catalog, self._new_id, self._clock = store, catalog, new_id, clock
@@ -46,7 +47,7 @@ class Sessions:
 
     async def get(self, caller: CallContext, session: str) -> Session:
         """Return the session. Raises NotFound."""
-        return await self._store.get(caller.tenant, session)
+        return await self._store.get(Viewer.of(caller), session)
 
     async def list(self, caller: CallContext, user: str, size: int, token: str) -> Page[Session]:
         """Return a page of a user's sessions, newest first. Raises PermissionDenied."""
@@ -58,7 +59,7 @@ class Sessions:
 
     async def update(self, caller: CallContext, session: str, etag: str, draft: SessionDraft) -> Session:
         """Replace title, agent and labels. Raises NotFound (also for the agent), Aborted (ETAG_MISMATCH)."""
-        old = await self._store.get(caller.tenant, session)
+        old = await self._store.get(Viewer.of(caller), session)
         if draft.agent:
             await self._catalog.get(caller, draft.agent)
         new = replace(
@@ -73,11 +74,11 @@ class Sessions:
 
     async def delete(self, caller: CallContext, session: str) -> None:
         """Delete it with its runs and events. Raises NotFound, FailedPrecondition while a run is not done."""
-        await self._store.delete(caller.tenant, session)
+        await self._store.delete(Viewer.of(caller), session)
 
     async def messages(self, caller: CallContext, session: str, size: int, token: str) -> Page[Message]:
         """Return a page of what was said, oldest first. Raises NotFound."""
-        await self._store.get(caller.tenant, session)
+        await self._store.get(Viewer.of(caller), session)
         pages = PageQuery("ListMessages", caller.tenant, {"session": session})
         cursor = pages.cursor(token)
         after = (str(cursor[0]), int(cursor[1])) if cursor else None

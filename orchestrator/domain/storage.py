@@ -1,4 +1,7 @@
-"""Where the domain keeps things, in its own words: `stores/` provides it. Callers read within their tenant only."""
+"""Where the domain keeps things, in its own words: `stores/` provides it.
+
+Callers read and write agents of their tenant, and runs and sessions as `domain.viewing` says.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from typing import Protocol
 
 from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.model import Agent, Message, Run, RunState, Session
+from orchestrator.domain.viewing import Viewer
 
 __all__ = [
     "AgentStore",
@@ -63,25 +67,25 @@ MakeRun = Callable[[Session | None, FindAgent], Awaitable[NewRun]]
 
 
 class RunStore(Protocol):
-    """Runs and their events. Every read by a caller is bound to its tenant."""
+    """Runs and their events. Whatever a caller asks for is bound to what it sees."""
 
-    async def create(self, key: RequestKey, session: str, make: MakeRun) -> Run:
+    async def create(self, key: RequestKey, viewer: Viewer, session: str, make: MakeRun) -> Run:
         """Store what `make` returns for the existing session of that id (None for an empty id), once for the key.
 
-        Returns the run as it was accepted. Raises NotFound for a session that the tenant does not have,
+        Returns the run as it was accepted. Raises NotFound for a session that the viewer does not see,
         FailedPrecondition while another run of it is not done, and what a repeated request raises.
         """
         ...
 
-    async def get(self, tenant: str, run: str) -> Run:
+    async def get(self, viewer: Viewer, run: str) -> Run:
         """Return the run. Raises NotFound."""
         ...
 
     async def load(self, run: str) -> Run | None:
-        """Return the run whatever its tenant: for the mesh's own work."""
+        """Return the run, whosever it is: for the mesh's own work."""
         ...
 
-    async def list(self, tenant: str, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
+    async def list(self, viewer: Viewer, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
         """Return runs with ids below `before`, newest first."""
         ...
 
@@ -119,7 +123,7 @@ class SessionStore(Protocol):
         """Store what `make` returns, once for the key; returns it as it was made."""
         ...
 
-    async def get(self, tenant: str, session: str) -> Session:
+    async def get(self, viewer: Viewer, session: str) -> Session:
         """Return the session. Raises NotFound."""
         ...
 
@@ -131,7 +135,7 @@ class SessionStore(Protocol):
         """Replace title, agent and labels. Raises NotFound, Aborted if the etag is another."""
         ...
 
-    async def delete(self, tenant: str, session: str) -> None:
+    async def delete(self, viewer: Viewer, session: str) -> None:
         """Delete it with its runs. Raises NotFound, FailedPrecondition while one of them is not done."""
         ...
 

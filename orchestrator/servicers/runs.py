@@ -14,6 +14,7 @@ from orchestrator.convert.events import event_to_proto
 from orchestrator.convert.runs import filter_from_proto, run_to_proto, task_from_proto
 from orchestrator.domain.following import Following
 from orchestrator.domain.runs import DEFAULT_WAIT_SECONDS, Runs
+from orchestrator.domain.viewing import Viewer
 from orchestrator.servicers.stalled import PATIENCE_SECONDS, ending_stalled
 
 __all__ = ["RunServicer"]
@@ -67,7 +68,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     async def SubscribeRun(self, request: run_service_pb2.SubscribeRunRequest, context: Any) -> Events:
         """Follow a run."""
-        events = self._following.follow(current().tenant, request.run, request.after_sequence)
+        events = self._following.follow(Viewer.of(current()), request.run, request.after_sequence)
         async with aclosing(ending_stalled(events, self._patience)) as taken:
             async for event in taken:
                 yield event_to_proto(event)

@@ -1,4 +1,4 @@
-"""Runs in Postgres: accepted once, read within their tenant, changed together with the event that tells it."""
+"""Runs in Postgres: accepted once, read by who may see them, changed together with the event that tells it."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -12,12 +12,13 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
 from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import Agent, Run, RunState, Session
+from orchestrator.domain.model import Agent, Run, RunState
 from orchestrator.domain.ports import EventCodec
 from orchestrator.domain.storage import Decision, MakeRun, RequestKey, RunFilter
+from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.agents import find_agent
-from orchestrator.stores.rows import failure_to_json, request_of, run_of, session_of, spec_to_json
-from orchestrator.stores.sessions import insert_session
+from orchestrator.stores.rows import failure_to_json, request_of, run_of, spec_to_json
+from orchestrator.stores.sessions import find_session, insert_session
 from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["PostgresRuns"]
@@ -31,11 +32,14 @@ with accepted as (
 insert into run_event (run, sequence, create_time, body) select id, 1, create_time, $10 from accepted
 """
 
+_GET = "select * from run where id = $1 and tenant = $2 and ($3::text is null or user_id = $3)"
+
 _LIST = """
 select * from run
-where tenant = $1 and ($2 = '' or session = $2) and ($3 = '' or agent = $3) and ($4 = '' or state = $4)
-  and ($5::text is null or id < $5)
-order by id desc limit $6
+where tenant = $1 and ($2::text is null or user_id = $2)
+  and ($3 = '' or session = $3) and ($4 = '' or agent = $4) and ($5 = '' or state = $5)
+  and ($6::text is null or id < $6)
+order by id desc limit $7
 """
 
 # A change and the event that tells it, in one statement, if the run is still as it was when the change was decided.
@@ -91,12 +95,12 @@ class PostgresRuns:
     def __init__(self, pool: Pool, codec: EventCodec, feed: Feed, wakeups: Wakeups) -> None:
         self._pool, self._codec, self._feed, self._wakeups = pool, codec, feed, wakeups
 
-    async def create(self, key: RequestKey, session: str, make: MakeRun) -> Run:
+    async def create(self, key: RequestKey, viewer: Viewer, session: str, make: MakeRun) -> Run:
         """Store the run and, if it has none, its session; once for the key."""
         made: list[Run] = []
 
         async def effect(connection: Connection) -> bytes:
-            home = await _session(connection, key.tenant, session) if session else None
+            home = await find_session(connection, viewer, session) if session else None
 
             async def find(name: str) -> Agent | None:
                 return await find_agent(connection, key.tenant, name)
@@ -109,12 +113,12 @@ class PostgresRuns:
             return new.run.id.encode()
 
         run_id = (await idempotency.once(self._pool, request_of(key), key.digest, effect)).decode()
-        return made[0] if made else (await self.get(key.tenant, run_id)).as_accepted()
+        return made[0] if made else (await self.get(viewer, run_id)).as_accepted()
 
-    async def get(self, tenant: str, run: str) -> Run:
-        """Return the tenant's run. Raises NotFound."""
+    async def get(self, viewer: Viewer, run: str) -> Run:
+        """Return the run. Raises NotFound."""
         with driver_errors():
-            row = await self._pool.fetchrow("select * from run where id = $1 and tenant = $2", run, tenant)
+            row = await self._pool.fetchrow(_GET, run, viewer.tenant, viewer.user)
         if row is None:
             raise NotFound("no such run")
         return run_of(row)
@@ -125,11 +129,13 @@ class PostgresRuns:
             row = await self._pool.fetchrow("select * from run where id = $1", run)
         return run_of(row) if row else None
 
-    async def list(self, tenant: str, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
+    async def list(self, viewer: Viewer, query: RunFilter, before: str | None, limit: int) -> Sequence[Run]:
         """Return runs, newest first."""
         state = query.state.value if query.state else ""
         with driver_errors():
-            rows = await self._pool.fetch(_LIST, tenant, query.session, query.agent, state, before, limit)
+            rows = await self._pool.fetch(
+                _LIST, viewer.tenant, viewer.user, query.session, query.agent, state, before, limit
+            )
         return [run_of(row) for row in rows]
 
     async def transition(self, run: str, decide: Decision) -> Run | None:
@@ -193,13 +199,6 @@ class PostgresRuns:
             raise FailedPrecondition("another run of the session is not done") from error
         except asyncpg.ForeignKeyViolationError as error:  # deleted since it was read
             raise NotFound("no such session") from error
-
-
-async def _session(connection: Connection, tenant: str, session: str) -> Session:
-    row = await connection.fetchrow("select * from session where id = $1 and tenant = $2", session, tenant)
-    if row is None:
-        raise NotFound("no such session")
-    return session_of(row)
 
 
 def _columns(before: Run, change: StateChange, body: bytes) -> tuple[Any, ...]:

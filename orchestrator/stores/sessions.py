@@ -11,16 +11,19 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 from orchestrator.domain.model import Agent, Message, Role, Session
 from orchestrator.domain.storage import MakeSession, RequestKey
+from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.agents import find_agent
 from orchestrator.stores.rows import request_of, session_of
 from orchestrator.stores.snapshots import session_from_bytes, session_to_bytes
 
-__all__ = ["PostgresSessions", "insert_session"]
+__all__ = ["PostgresSessions", "find_session", "insert_session"]
 
 _INSERT = """
 insert into session (id, tenant, user_id, title, agent, labels, create_time, update_time, etag)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
+
+_GET = "select * from session where id = $1 and tenant = $2 and ($3::text is null or user_id = $3)"
 
 _LIST = """
 select * from session where tenant = $1 and user_id = $2 and ($3::text is null or id < $3) order by id desc limit $4
@@ -43,6 +46,11 @@ select * from (
 ) as message
 where (run, place) > ($2, $3) order by run, place limit $4
 """
+
+
+async def find_session(connection: Connection | Pool, viewer: Viewer, session: str) -> Session:
+    """Return the session. Raises NotFound."""
+    return session_of(_found(await connection.fetchrow(_GET, session, viewer.tenant, viewer.user)))
 
 
 async def insert_session(connection: Connection, session: Session) -> None:
@@ -72,11 +80,10 @@ class PostgresSessions:
 
         return session_from_bytes(await idempotency.once(self._pool, request_of(key), key.digest, effect))
 
-    async def get(self, tenant: str, session: str) -> Session:
-        """Return the tenant's session. Raises NotFound."""
+    async def get(self, viewer: Viewer, session: str) -> Session:
+        """Return the session. Raises NotFound."""
         with driver_errors():
-            row = await self._pool.fetchrow("select * from session where id = $1 and tenant = $2", session, tenant)
-        return session_of(_found(row))
+            return await find_session(self._pool, viewer, session)
 
     async def list(self, tenant: str, user: str, before: str | None, limit: int) -> Sequence[Session]:
         """Return the user's sessions, newest first."""
@@ -92,19 +99,15 @@ class PostgresSessions:
                 session.update_time, session.etag, expected_etag,
             )  # fmt: skip
         if row is None:
-            await self.get(session.tenant, session.id)
+            await self.get(Viewer(session.tenant, session.user), session.id)
             raise Aborted("the session changed since it was read")
         return session_of(row)
 
-    async def delete(self, tenant: str, session: str) -> None:
+    async def delete(self, viewer: Viewer, session: str) -> None:
         """Delete the session with its runs and their events."""
         async with transaction(self._pool) as connection:
             # Locked against a run being added at the same time.
-            _found(
-                await connection.fetchrow(
-                    "select id from session where id = $1 and tenant = $2 for update", session, tenant
-                )
-            )
+            _found(await connection.fetchrow(f"{_GET} for update", session, viewer.tenant, viewer.user))
             busy = "select exists (select from run where session = $1 and state in ('QUEUED', 'RUNNING'))"
             if await connection.fetchval(busy, session):
                 raise FailedPrecondition("a run of the session is not done")

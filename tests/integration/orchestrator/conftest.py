@@ -18,6 +18,7 @@ from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import AgentSpec, Run, RunState, Session
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey
+from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.event_log import EventLog
 from orchestrator.stores.runs import PostgresRuns
 from orchestrator.stores.sessions import PostgresSessions
@@ -25,6 +26,7 @@ from orchestrator.stores.wakeups import Wakeups
 from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
 
 TENANT = "acme"
+ADA = Viewer(TENANT, "ada")
 
 
 @dataclass
@@ -48,7 +50,9 @@ class Stores:
             )  # fmt: skip
             return NewRun(run, None if existing else home)
 
-        return await self.runs.create(RequestKey(tenant, "ada", "CreateRun", new_id("req"), b""), session, make)
+        return await self.runs.create(
+            RequestKey(tenant, "ada", "CreateRun", new_id("req"), b""), Viewer(tenant, "ada"), session, make
+        )
 
     async def running(self) -> Run:
         return await self.begin((await self.queued()).id)

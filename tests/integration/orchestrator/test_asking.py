@@ -1,4 +1,4 @@
-"""Asking for runs: once however often it is asked, one at a time in a session, within the tenant, as whom one may."""
+"""Asking for runs: once however often it is asked, one at a time in a session, as whom one may."""
 
 import asyncio
 
@@ -6,7 +6,6 @@ import pytest
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2,
     agent_definition_pb2,
-    run_pb2,
     run_service_pb2,
     session_service_pb2,
 )
@@ -108,33 +107,6 @@ async def test_runs_are_listed_in_pages(mesh: Mesh, orchestrator: Orchestrator) 
     assert only.runs[0].output == "w0 "
 
 
-async def test_a_run_of_another_tenant_is_like_one_that_never_was(
-    mesh: Mesh, orchestrator: Orchestrator, client: Client
-) -> None:
-    foreign = mesh.client(orchestrator, tenant="other")
-    run = await client.create("hang")
-    unknown = new_id("run")
-    for method, request in (
-        ("GetRun", run_service_pb2.GetRunRequest),
-        ("WaitRun", run_service_pb2.WaitRunRequest),
-        ("CancelRun", run_service_pb2.CancelRunRequest),
-    ):
-        words = []
-        for name in (run.id, unknown):
-            with pytest.raises(NotFound) as refused:
-                await getattr(foreign.runs, method)(request(run=name))
-            words.append((refused.value.message, refused.value.metadata | {"trace_id": ""}))
-        assert words[0] == words[1]
-    for name in (run.id, unknown):
-        with pytest.raises(NotFound):
-            await foreign.events(name)
-    with pytest.raises(NotFound):
-        await foreign.create("say 1 0", session=run.session)
-    assert not (await foreign.runs.ListRuns(run_service_pb2.ListRunsRequest())).runs
-    assert (await client.wait(run.id, 0)).state == run_pb2.RUN_STATE_RUNNING
-    await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
-
-
 async def test_acting_for_somebody_else_needs_the_scope(mesh: Mesh, orchestrator: Orchestrator, client: Client) -> None:
     with pytest.raises(PermissionDenied):
         await client.create("say 1 0", user="bob")
@@ -143,8 +115,6 @@ async def test_acting_for_somebody_else_needs_the_scope(mesh: Mesh, orchestrator
     assert run.user == "bob"
     await trusted.wait(run.id)
     assert mesh.memory.stored[-1].user == "bob"
-    with pytest.raises(PermissionDenied):
-        await client.create("say 1 0", session=run.session)
     with pytest.raises(InvalidArgument):
         await trusted.create("say 1 0", session=run.session, user="eve")
 

@@ -14,7 +14,7 @@ from orchestrator.domain.model import Run, RunState, Usage
 from orchestrator.domain.ports import SupersededError
 from orchestrator.stores import event_log
 from orchestrator.stores.event_log import _Entry
-from tests.integration.orchestrator.conftest import TENANT, Stores, replica
+from tests.integration.orchestrator.conftest import ADA, Stores, replica
 
 
 def body(text: str) -> bytes:
@@ -45,7 +45,7 @@ async def test_fifty_runs_at_once_with_subscribers_that_join_anywhere(
     async def consume(at: Stores, run: str) -> list[StoredEvent]:
         await asyncio.sleep(random_.random() * 0.6)
         after, seen = random_.randrange(3), []
-        seen = [event async for event in Following(at.runs, at.feed).follow(TENANT, run, after)]
+        seen = [event async for event in Following(at.runs, at.feed).follow(ADA, run, after)]
         events = [event for event in seen if isinstance(event, StoredEvent)]
         assert [event.sequence for event in events] == list(range(after + 1, after + 1 + len(events)))
         return [*(await stored(stores, run))[:after], *events]
@@ -61,7 +61,7 @@ async def test_fifty_runs_at_once_with_subscribers_that_join_anywhere(
         assert [event.sequence for event in truth] == list(range(1, len(truth) + 1))
         for seen in received[place * 3 : place * 3 + 3]:
             assert seen == truth
-        final = await stores.runs.get(TENANT, run.id)
+        final = await stores.runs.get(ADA, run.id)
         assert (final.last_sequence, final.usage) == (len(truth), Usage(14, 28, 0, 0))
 
 
@@ -114,7 +114,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_done_twice(stores: Stores) 
     again = await stores.log.store(batch, group)
     assert first.keys() == again.keys() == {(run.id, run.attempt)}
     assert len(await stored(stores, run.id)) == 5
-    assert (await stores.runs.get(TENANT, run.id)).usage.output_tokens == 3
+    assert (await stores.runs.get(ADA, run.id)).usage.output_tokens == 3
 
 
 async def test_what_was_handed_over_survives_lost_connections(stores: Stores, postgres_url: str) -> None:

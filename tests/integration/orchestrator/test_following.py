@@ -20,34 +20,36 @@ from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
 from orchestrator.domain.events import Gap, Heartbeat, StoredEvent
 from orchestrator.domain.following import Followed, Following
+from orchestrator.domain.viewing import Viewer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.stores.retention import prune_events
-from tests.integration.orchestrator.conftest import TENANT, Stores, replica
+from tests.integration.orchestrator.conftest import ADA, TENANT, Stores, replica
 from tests.integration.orchestrator.test_event_log import body
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 async def collect(stores: Stores, run: str, after: int = 0) -> list[Followed]:
-    return [event async for event in Following(stores.runs, stores.feed).follow(TENANT, run, after)]
+    return [event async for event in Following(stores.runs, stores.feed).follow(ADA, run, after)]
 
 
 async def test_a_quiet_run_sends_heartbeats(stores: Stores) -> None:
     run = await stores.running()
-    async with aclosing(Following(stores.runs, stores.feed, heartbeat=0.05).follow(TENANT, run.id, 2)) as events:
+    async with aclosing(Following(stores.runs, stores.feed, heartbeat=0.05).follow(ADA, run.id, 2)) as events:
         assert await anext(events) == Heartbeat(run.id)
         await stores.end(run)
         rest = [event async for event in events]
     assert [event.sequence for event in rest if isinstance(event, StoredEvent)] == [3]
 
 
-async def test_the_future_and_other_tenants_are_refused(stores: Stores) -> None:
+async def test_the_future_and_runs_of_others_are_refused(stores: Stores) -> None:
     run = await stores.running()
     with pytest.raises(OutOfRange):
         await collect(stores, run.id, after=3)
-    for tenant, name in (("other", run.id), (TENANT, new_id("run"))):
+    others = ((Viewer("other", "ada"), run.id), (Viewer("other", None), run.id), (Viewer(TENANT, "bob"), run.id))
+    for viewer, name in (*others, (ADA, new_id("run"))):
         with pytest.raises(NotFound):
-            await anext(Following(stores.runs, stores.feed).follow(tenant, name, 0))
+            await anext(Following(stores.runs, stores.feed).follow(viewer, name, 0))
     assert not stores.feed.watched()
 
 
@@ -77,7 +79,7 @@ async def test_how_soon_another_replica_hears(
     async with replica(postgres_url, redis_url if redis else NO_REDIS) as other:
         run = await stores.running()
         pen, lags = stores.log.pen(run), []
-        async with aclosing(Following(other.runs, other.feed).follow(TENANT, run.id, 2)) as events:
+        async with aclosing(Following(other.runs, other.feed).follow(ADA, run.id, 2)) as events:
             first = asyncio.create_task(anext(events))  # type: ignore[arg-type]
             await asyncio.sleep(0.3)  # until its subscription stands
             for place in range(3):

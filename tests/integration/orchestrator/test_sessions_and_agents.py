@@ -22,7 +22,6 @@ from meshkit.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
-    PermissionDenied,
 )
 from meshkit.ids import new_id
 from meshkit.rpc.channel import open_channel
@@ -119,23 +118,6 @@ async def test_sessions_and_messages_come_in_pages(mesh: Mesh, orchestrator: Orc
             break
     user, agent = agent_service_pb2.ROLE_USER, agent_service_pb2.ROLE_ASSISTANT
     assert said == [(user, "say 1 0"), (agent, "w0 "), (user, "fail"), (user, "say 2 0"), (agent, "w0 w1 ")]
-
-
-async def test_sessions_of_others_are_not_there(mesh: Mesh, orchestrator: Orchestrator, client: Client) -> None:
-    session = await make(client)
-    foreign = mesh.client(orchestrator, tenant="other")
-    wanted = session_pb2.Session(id=session.id, etag=session.etag, title="mine")
-    for method, request in (
-        ("GetSession", session_service_pb2.GetSessionRequest(session=session.id)),
-        ("UpdateSession", session_service_pb2.UpdateSessionRequest(session=wanted)),
-        ("DeleteSession", session_service_pb2.DeleteSessionRequest(session=session.id)),
-        ("ListMessages", session_service_pb2.ListMessagesRequest(session=session.id)),
-    ):
-        with pytest.raises(NotFound):
-            await getattr(foreign.sessions, method)(request)
-    assert not (await foreign.sessions.ListSessions(session_service_pb2.ListSessionsRequest())).sessions
-    with pytest.raises(PermissionDenied):
-        await client.sessions.ListSessions(session_service_pb2.ListSessionsRequest(user="bob"))
 
 
 async def test_the_built_in_agents_are_there_and_fixed(client: Client) -> None:

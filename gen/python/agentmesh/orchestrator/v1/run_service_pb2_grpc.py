@@ -28,8 +28,9 @@ if _version_not_supported:
 
 
 class RunServiceStub(object):
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     def __init__(self, channel):
@@ -76,8 +77,9 @@ class RunServiceStub(object):
 
 
 class RunServiceServicer(object):
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     def CreateRun(self, request, context):
@@ -106,7 +108,7 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """Lists runs, newest first. A retry is safe.
+        """Lists the runs that the caller sees, newest first. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,8 +185,9 @@ def add_RunServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RunService(object):
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     @staticmethod

@@ -20,8 +20,9 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class RunServiceStub:
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -53,7 +54,7 @@ class RunServiceStub:
         agentmesh.orchestrator.v1.run_service_pb2.ListRunsRequest,
         agentmesh.orchestrator.v1.run_service_pb2.ListRunsResponse,
     ]
-    """Lists runs, newest first. A retry is safe."""
+    """Lists the runs that the caller sees, newest first. A retry is safe."""
 
     WaitRun: grpc.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.run_service_pb2.WaitRunRequest,
@@ -79,8 +80,9 @@ class RunServiceStub:
     """
 
 class RunServiceAsyncStub:
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     CreateRun: grpc.aio.UnaryUnaryMultiCallable[
@@ -111,7 +113,7 @@ class RunServiceAsyncStub:
         agentmesh.orchestrator.v1.run_service_pb2.ListRunsRequest,
         agentmesh.orchestrator.v1.run_service_pb2.ListRunsResponse,
     ]
-    """Lists runs, newest first. A retry is safe."""
+    """Lists the runs that the caller sees, newest first. A retry is safe."""
 
     WaitRun: grpc.aio.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.run_service_pb2.WaitRunRequest,
@@ -137,8 +139,9 @@ class RunServiceAsyncStub:
     """
 
 class RunServiceServicer(metaclass=abc.ABCMeta):
-    """Runs: created once, followed by any number of subscribers, on any replica. A run of another tenant answers
-    NOT_FOUND, like one that never was.
+    """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
+    is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
+    never was.
     """
 
     @abc.abstractmethod
@@ -177,7 +180,7 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.orchestrator.v1.run_service_pb2.ListRunsRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.run_service_pb2.ListRunsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_service_pb2.ListRunsResponse]]:
-        """Lists runs, newest first. A retry is safe."""
+        """Lists the runs that the caller sees, newest first. A retry is safe."""
 
     @abc.abstractmethod
     def WaitRun(

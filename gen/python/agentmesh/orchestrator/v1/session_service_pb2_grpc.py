@@ -28,7 +28,8 @@ if _version_not_supported:
 
 
 class SessionServiceStub(object):
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was.
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
     """
 
     def __init__(self, channel):
@@ -70,7 +71,8 @@ class SessionServiceStub(object):
 
 
 class SessionServiceServicer(object):
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was.
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
     """
 
     def CreateSession(self, request, context):
@@ -88,7 +90,7 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """Lists sessions, newest first. A retry is safe.
+        """Lists one user's sessions, newest first. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,7 +161,8 @@ def add_SessionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SessionService(object):
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was.
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
     """
 
     @staticmethod

@@ -20,7 +20,9 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class SessionServiceStub:
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was."""
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     CreateSession: grpc.UnaryUnaryMultiCallable[
@@ -39,7 +41,7 @@ class SessionServiceStub:
         agentmesh.orchestrator.v1.session_service_pb2.ListSessionsRequest,
         agentmesh.orchestrator.v1.session_service_pb2.ListSessionsResponse,
     ]
-    """Lists sessions, newest first. A retry is safe."""
+    """Lists one user's sessions, newest first. A retry is safe."""
 
     UpdateSession: grpc.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.session_service_pb2.UpdateSessionRequest,
@@ -64,7 +66,9 @@ class SessionServiceStub:
     """Lists what was said in a session, oldest first. Returns NOT_FOUND. A retry is safe."""
 
 class SessionServiceAsyncStub:
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was."""
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
+    """
 
     CreateSession: grpc.aio.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.session_service_pb2.CreateSessionRequest,
@@ -82,7 +86,7 @@ class SessionServiceAsyncStub:
         agentmesh.orchestrator.v1.session_service_pb2.ListSessionsRequest,
         agentmesh.orchestrator.v1.session_service_pb2.ListSessionsResponse,
     ]
-    """Lists sessions, newest first. A retry is safe."""
+    """Lists one user's sessions, newest first. A retry is safe."""
 
     UpdateSession: grpc.aio.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.session_service_pb2.UpdateSessionRequest,
@@ -107,7 +111,9 @@ class SessionServiceAsyncStub:
     """Lists what was said in a session, oldest first. Returns NOT_FOUND. A retry is safe."""
 
 class SessionServiceServicer(metaclass=abc.ABCMeta):
-    """Sessions. One of another tenant answers NOT_FOUND, like one that never was."""
+    """Sessions. A caller sees those whose `user` it is, and with the scope `users.act_as` those of all users of its tenant.
+    Any other answers NOT_FOUND, like one that never was.
+    """
 
     @abc.abstractmethod
     def CreateSession(
@@ -131,7 +137,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.orchestrator.v1.session_service_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.session_service_pb2.ListSessionsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.session_service_pb2.ListSessionsResponse]]:
-        """Lists sessions, newest first. A retry is safe."""
+        """Lists one user's sessions, newest first. A retry is safe."""
 
     @abc.abstractmethod
     def UpdateSession(
