@@ -173,11 +173,13 @@ async def test_an_interrupted_first_start_is_begun_anew(state: Path) -> None:
 
 
 async def test_programs_that_cannot_start_are_reported(state: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "package" / "installation" / "bin"  # root copies an installation that `nobody` cannot read
+    programs.mkdir(parents=True)
     for name in ("initdb", "postgres"):
-        (tmp_path / name).write_text("#!/bin/sh\necho 'no luck today'; exit 3\n")
-        (tmp_path / name).chmod(0o755)
+        (programs / name).write_text("#!/bin/sh\necho 'no luck today'; exit 3\n")
+        (programs / name).chmod(0o755)
     with pytest.raises(Unavailable, match="no luck today"):
-        await start_postgres(state, programs=tmp_path)
+        await start_postgres(state, programs=programs)
 
 
 @as_root
