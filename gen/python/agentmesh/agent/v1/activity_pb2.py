@@ -27,7 +27,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/agent/v1/activity.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/errors/v1/failure.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"g\n\x0bStepStarted\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\"\xb9\x01\n\x0cStepFinished\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x35\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x36\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\"C\n\rStepRestarted\x12\x32\n\x05\x63\x61use\x18\x01 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x05\x63\x61use\"\x10\n\x0eMessageStarted\"+\n\nTokenDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"-\n\x0cThoughtDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"\x81\x01\n\x0fMessageFinished\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\x12O\n\rfinish_reason\x18\x02 \x01(\x0e\x32 .agentmesh.agent.v1.FinishReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0c\x66inishReason\"j\n\x08ToolCall\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12\'\n\targuments\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"\x83\x01\n\nToolResult\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12#\n\x07\x63ontent\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x04 \x01(\x08R\x07isError\"\xd3\x01\n\x05Usage\x12\x1e\n\x05model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12*\n\x0cinput_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0binputTokens\x12,\n\routput_tokens\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0coutputTokens\x12(\n\x0bmodel_calls\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nmodelCalls\x12&\n\ntool_calls\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ttoolCalls\"(\n\rMemoryWritten\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\"L\n\x0cLimitReached\x12\x1d\n\x05limit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05limit\x12\x1d\n\x05value\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05value\"_\n\tCompleted\x12!\n\x06output\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12/\n\x05usage\x18\x02 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage*N\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTEP_KIND_MODEL\x10\x01\x12\x12\n\x0eSTEP_KIND_TOOL\x10\x02*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/agent/v1/activity.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/errors/v1/failure.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"g\n\x0bStepStarted\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\"\xb9\x01\n\x0cStepFinished\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x35\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x36\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\"\x10\n\x0eMessageStarted\"+\n\nTokenDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"-\n\x0cThoughtDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"\x81\x01\n\x0fMessageFinished\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\x12O\n\rfinish_reason\x18\x02 \x01(\x0e\x32 .agentmesh.agent.v1.FinishReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0c\x66inishReason\"j\n\x08ToolCall\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12\'\n\targuments\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"\x83\x01\n\nToolResult\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12#\n\x07\x63ontent\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x04 \x01(\x08R\x07isError\"\xd3\x01\n\x05Usage\x12\x1e\n\x05model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12*\n\x0cinput_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0binputTokens\x12,\n\routput_tokens\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0coutputTokens\x12(\n\x0bmodel_calls\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nmodelCalls\x12&\n\ntool_calls\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ttoolCalls\"(\n\rMemoryWritten\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\"L\n\x0cLimitReached\x12\x1d\n\x05limit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05limit\x12\x1d\n\x05value\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05value\"_\n\tCompleted\x12!\n\x06output\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12/\n\x05usage\x18\x02 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage*N\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTEP_KIND_MODEL\x10\x01\x12\x12\n\x0eSTEP_KIND_TOOL\x10\x02*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,34 +78,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITREACHED'].fields_by_name['value']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_COMPLETED'].fields_by_name['output']._loaded_options = None
   _globals['_COMPLETED'].fields_by_name['output']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_STEPKIND']._serialized_start=1430
-  _globals['_STEPKIND']._serialized_end=1508
-  _globals['_FINISHREASON']._serialized_start=1511
-  _globals['_FINISHREASON']._serialized_end=1670
+  _globals['_STEPKIND']._serialized_start=1361
+  _globals['_STEPKIND']._serialized_end=1439
+  _globals['_FINISHREASON']._serialized_start=1442
+  _globals['_FINISHREASON']._serialized_end=1601
   _globals['_STEPSTARTED']._serialized_start=153
   _globals['_STEPSTARTED']._serialized_end=256
   _globals['_STEPFINISHED']._serialized_start=259
   _globals['_STEPFINISHED']._serialized_end=444
-  _globals['_STEPRESTARTED']._serialized_start=446
-  _globals['_STEPRESTARTED']._serialized_end=513
-  _globals['_MESSAGESTARTED']._serialized_start=515
-  _globals['_MESSAGESTARTED']._serialized_end=531
-  _globals['_TOKENDELTA']._serialized_start=533
-  _globals['_TOKENDELTA']._serialized_end=576
-  _globals['_THOUGHTDELTA']._serialized_start=578
-  _globals['_THOUGHTDELTA']._serialized_end=623
-  _globals['_MESSAGEFINISHED']._serialized_start=626
-  _globals['_MESSAGEFINISHED']._serialized_end=755
-  _globals['_TOOLCALL']._serialized_start=757
-  _globals['_TOOLCALL']._serialized_end=863
-  _globals['_TOOLRESULT']._serialized_start=866
-  _globals['_TOOLRESULT']._serialized_end=997
-  _globals['_USAGE']._serialized_start=1000
-  _globals['_USAGE']._serialized_end=1211
-  _globals['_MEMORYWRITTEN']._serialized_start=1213
-  _globals['_MEMORYWRITTEN']._serialized_end=1253
-  _globals['_LIMITREACHED']._serialized_start=1255
-  _globals['_LIMITREACHED']._serialized_end=1331
-  _globals['_COMPLETED']._serialized_start=1333
-  _globals['_COMPLETED']._serialized_end=1428
+  _globals['_MESSAGESTARTED']._serialized_start=446
+  _globals['_MESSAGESTARTED']._serialized_end=462
+  _globals['_TOKENDELTA']._serialized_start=464
+  _globals['_TOKENDELTA']._serialized_end=507
+  _globals['_THOUGHTDELTA']._serialized_start=509
+  _globals['_THOUGHTDELTA']._serialized_end=554
+  _globals['_MESSAGEFINISHED']._serialized_start=557
+  _globals['_MESSAGEFINISHED']._serialized_end=686
+  _globals['_TOOLCALL']._serialized_start=688
+  _globals['_TOOLCALL']._serialized_end=794
+  _globals['_TOOLRESULT']._serialized_start=797
+  _globals['_TOOLRESULT']._serialized_end=928
+  _globals['_USAGE']._serialized_start=931
+  _globals['_USAGE']._serialized_end=1142
+  _globals['_MEMORYWRITTEN']._serialized_start=1144
+  _globals['_MEMORYWRITTEN']._serialized_end=1184
+  _globals['_LIMITREACHED']._serialized_start=1186
+  _globals['_LIMITREACHED']._serialized_end=1262
+  _globals['_COMPLETED']._serialized_start=1264
+  _globals['_COMPLETED']._serialized_end=1359
 # @@protoc_insertion_point(module_scope)

@@ -48,12 +48,6 @@ class StepFinished(_message.Message):
     failure: _failure_pb2.Failure
     def __init__(self, kind: _Optional[_Union[StepKind, str]] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ...) -> None: ...
 
-class StepRestarted(_message.Message):
-    __slots__ = ("cause",)
-    CAUSE_FIELD_NUMBER: _ClassVar[int]
-    cause: _failure_pb2.Failure
-    def __init__(self, cause: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ...) -> None: ...
-
 class MessageStarted(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

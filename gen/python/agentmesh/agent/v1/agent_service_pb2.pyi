@@ -95,12 +95,11 @@ class ExecuteRequest(_message.Message):
     def __init__(self, run: _Optional[str] = ..., attempt: _Optional[int] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., spec: _Optional[_Union[_agent_spec_pb2.AgentSpec, _Mapping]] = ..., input: _Optional[str] = ..., history: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., recalled: _Optional[_Iterable[_Union[_context_pb2.ContextItem, _Mapping]]] = ..., memory_token: _Optional[str] = ...) -> None: ...
 
 class AgentEvent(_message.Message):
-    __slots__ = ("agent", "step", "step_started", "step_finished", "step_restarted", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "memory_written", "limit_reached", "completed")
+    __slots__ = ("agent", "step", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "memory_written", "limit_reached", "completed")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     STEP_STARTED_FIELD_NUMBER: _ClassVar[int]
     STEP_FINISHED_FIELD_NUMBER: _ClassVar[int]
-    STEP_RESTARTED_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_STARTED_FIELD_NUMBER: _ClassVar[int]
     TOKEN_DELTA_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FINISHED_FIELD_NUMBER: _ClassVar[int]
@@ -115,7 +114,6 @@ class AgentEvent(_message.Message):
     step: str
     step_started: _activity_pb2.StepStarted
     step_finished: _activity_pb2.StepFinished
-    step_restarted: _activity_pb2.StepRestarted
     message_started: _activity_pb2.MessageStarted
     token_delta: _activity_pb2.TokenDelta
     message_finished: _activity_pb2.MessageFinished
@@ -126,4 +124,4 @@ class AgentEvent(_message.Message):
     memory_written: _activity_pb2.MemoryWritten
     limit_reached: _activity_pb2.LimitReached
     completed: _activity_pb2.Completed
-    def __init__(self, agent: _Optional[str] = ..., step: _Optional[str] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., step_restarted: _Optional[_Union[_activity_pb2.StepRestarted, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., completed: _Optional[_Union[_activity_pb2.Completed, _Mapping]] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., step: _Optional[str] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., completed: _Optional[_Union[_activity_pb2.Completed, _Mapping]] = ...) -> None: ...
