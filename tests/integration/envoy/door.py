@@ -65,3 +65,9 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def without_trace(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of an error without the trace of its call, in which no two are alike."""
+    details = [{name: value for name, value in detail.items() if name != "metadata"} for detail in body["details"]]
+    return {**body, "details": details}
