@@ -12,6 +12,7 @@ from agentmesh.memory.v1 import (
 
 from meshkit.rpc.channel import MeshChannel
 from orchestrator.adapters.on_behalf import acting_for
+from orchestrator.convert.agents import timestamp
 from orchestrator.domain.model import Run
 from orchestrator.domain.ports import Recalled, RecalledItem
 
@@ -41,9 +42,19 @@ class MeshMemory:
         return Recalled(items, list(answer.degraded))
 
     async def remember(self, run: Run, output: str, seconds: float) -> None:
-        """Store the turn; the run's id makes it safe to repeat."""
+        """Store the turn; the run's id makes it safe to repeat.
+
+        It took place when the user spoke, however late it is stored. The run's end would not do: the first try comes
+        before it, and a repeated request must not differ from the first.
+        """
         request = interaction_service_pb2.StoreInteractionRequest(
-            request_id=run.id, session=run.session, run=run.id, agent=run.agent, input=run.input, output=output
+            request_id=run.id,
+            session=run.session,
+            run=run.id,
+            agent=run.agent,
+            input=run.input,
+            output=output,
+            create_time=timestamp(run.create_time),
         )
         with acting_for(run, "remember", seconds):
             await self._interactions.StoreInteraction(request, timeout=seconds)

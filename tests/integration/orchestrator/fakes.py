@@ -118,7 +118,7 @@ class FakeMemory(
         user = context.current().acting_user(request.user)
         stored = interaction_pb2.Interaction(
             id=request.request_id, user=user, session=request.session, run=request.run, agent=request.agent,
-            input=request.input, output=request.output,
+            input=request.input, output=request.output, create_time=request.create_time,
         )  # fmt: skip
         if all(each.id != stored.id for each in self.stored):
             self.stored.append(stored)

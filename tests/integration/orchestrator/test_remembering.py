@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from agentmesh.memory.v1.interaction_pb2 import Interaction
 from agentmesh.memory.v1.interaction_service_pb2 import ListInteractionsRequest
 from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2
@@ -121,13 +122,18 @@ async def memory_service(mesh: Mesh, socket: Path, cache: Path) -> AsyncIterator
         await process.wait()
 
 
-async def turns(mesh: Mesh, socket: Path) -> list[str]:
-    """The runs whose turns memory has, one entry a turn."""
+async def stored(mesh: Mesh, socket: Path) -> list[Interaction]:
+    """The turns that memory has."""
     token = mesh.tokens.token("memory.read")
     async with open_channel(f"unix:{socket}", load_service_config("memory"), credentials=lambda: token) as channel:
         stub: Any = InteractionServiceStub(channel)
         listed = await stub.ListInteractions(ListInteractionsRequest(page_size=100))
-    return sorted(turn.run for turn in listed.interactions)
+    return list(listed.interactions)
+
+
+async def turns(mesh: Mesh, socket: Path) -> list[str]:
+    """The runs whose turns memory has, one entry a turn."""
+    return sorted(turn.run for turn in await stored(mesh, socket))
 
 
 async def waiting(mesh: Mesh) -> int:
@@ -191,3 +197,5 @@ async def test_memory_is_killed_and_comes_back(mesh: Mesh, store_directory: Path
         async with memory_service(mesh, socket, cache):
             took = await all_stored(mesh, socket, [*runs, *(run.id for run in lost)], 30)
             print(f"stored {took:.1f} s after memory came back")
+            times = {turn.run: turn.create_time for turn in await stored(mesh, socket)}
+            assert [times[run.id] for run in lost] == [run.create_time for run in lost]

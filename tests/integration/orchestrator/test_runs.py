@@ -41,6 +41,7 @@ async def test_an_answer_is_streamed_stored_and_remembered(mesh: Mesh, client: C
     assert {event.trace_id for event in events} == {events[0].trace_id}
     assert len(events[0].trace_id) == 32
     assert mesh.memory.stored[-1].output == done.output
+    assert mesh.memory.stored[-1].create_time == run.create_time
 
 
 async def test_the_agent_gets_the_history_and_what_is_recalled_beside_it(mesh: Mesh, client: Client) -> None:
