@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from meshkit.errors import FailedPrecondition, NotFound
+from meshkit.errors import NotFound
 from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
@@ -18,7 +18,7 @@ from orchestrator.domain.storage import Decision, MakeRun, RequestKey, RunFilter
 from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.agents import find_agent
 from orchestrator.stores.rows import failure_to_json, request_of, run_of, spec_to_json
-from orchestrator.stores.sessions import find_session, insert_session
+from orchestrator.stores.sessions import find_session, insert_session, refuse_busy
 from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["PostgresRuns"]
@@ -27,7 +27,8 @@ __all__ = ["PostgresRuns"]
 _INSERT = """
 with accepted as (
     insert into run (id, tenant, session, user_id, agent, spec, input, state, last_sequence, traceparent, create_time)
-    values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9) returning id, create_time
+    values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9)
+    on conflict (session) where state in ('QUEUED', 'RUNNING') do nothing returning id, create_time
 )
 insert into run_event (run, sequence, create_time, body) select id, 1, create_time, $10 from accepted
 """
@@ -188,15 +189,14 @@ class PostgresRuns:
 
     async def _insert(self, connection: Connection, run: Run) -> None:
         body = self._codec.state_changed(StateChange(RunState.QUEUED), run.trace_id)
+        values = (
+            run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input, run.traceparent,
+            run.create_time, body,
+        )  # fmt: skip
         try:
-            await connection.execute(
-                _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
-                run.traceparent, run.create_time, body,
-            )  # fmt: skip
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "run_active_in_session":
-                raise
-            raise FailedPrecondition("another run of the session is not done") from error
+            # The other run may end between the two statements: then there is room.
+            while await connection.execute(_INSERT, *values) == "INSERT 0 0":
+                await refuse_busy(connection, run.session)
         except asyncpg.ForeignKeyViolationError as error:  # deleted since it was read
             raise NotFound("no such session") from error
 

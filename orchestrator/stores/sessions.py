@@ -16,7 +16,7 @@ from orchestrator.stores.agents import find_agent
 from orchestrator.stores.rows import request_of, session_of
 from orchestrator.stores.snapshots import session_from_bytes, session_to_bytes
 
-__all__ = ["PostgresSessions", "find_session", "insert_session"]
+__all__ = ["PostgresSessions", "find_session", "insert_session", "refuse_busy"]
 
 _INSERT = """
 insert into session (id, tenant, user_id, title, agent, labels, create_time, update_time, etag)
@@ -28,6 +28,8 @@ _GET = "select * from session where id = $1 and tenant = $2 and ($3::text is nul
 _LIST = """
 select * from session where tenant = $1 and user_id = $2 and ($3::text is null or id < $3) order by id desc limit $4
 """
+
+_BUSY = "select id, state from run where session = $1 and state in ('QUEUED', 'RUNNING')"
 
 _UPDATE = """
 update session set title = $3, agent = $4, labels = $5, update_time = $6, etag = $7
@@ -59,6 +61,12 @@ async def insert_session(connection: Connection, session: Session) -> None:
         _INSERT, session.id, session.tenant, session.user, session.title, session.agent, dict(session.labels),
         session.create_time, session.update_time, session.etag,
     )  # fmt: skip
+
+
+async def refuse_busy(connection: Connection, session: str) -> None:
+    """Raise FailedPrecondition if a run of the session is not done; it tells which one and how far it is."""
+    if busy := await connection.fetchrow(_BUSY, session):
+        raise FailedPrecondition(f"the session's run {busy['id']} is {busy['state']}")
 
 
 class PostgresSessions:
@@ -108,9 +116,7 @@ class PostgresSessions:
         async with transaction(self._pool) as connection:
             # Locked against a run being added at the same time.
             _found(await connection.fetchrow(f"{_GET} for update", session, viewer.tenant, viewer.user))
-            busy = "select exists (select from run where session = $1 and state in ('QUEUED', 'RUNNING'))"
-            if await connection.fetchval(busy, session):
-                raise FailedPrecondition("a run of the session is not done")
+            await refuse_busy(connection, session)
             await connection.execute("delete from session where id = $1", session)
 
     async def messages(self, session: str, after: tuple[str, int] | None, limit: int) -> Sequence[tuple[int, Message]]:

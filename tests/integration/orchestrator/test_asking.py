@@ -6,6 +6,7 @@ import pytest
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2,
     agent_definition_pb2,
+    run_pb2,
     run_service_pb2,
     session_service_pb2,
 )
@@ -19,18 +20,32 @@ from meshkit.errors import (
     PermissionDenied,
 )
 from meshkit.ids import new_id
-from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
+from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_session_has_one_run_at_a_time(client: Client) -> None:
+async def test_a_session_has_one_run_at_a_time(mesh: Mesh, client: Client) -> None:
     run = await client.create("hang")
+    await until(lambda: run.id in mesh.agent.active)
     with pytest.raises(FailedPrecondition) as refused:
         await client.create("say 1 0", session=run.session)
-    assert refused.value.reason == "STATE_CONFLICT"
+    assert (refused.value.reason, refused.value.message) == ("STATE_CONFLICT", f"the session's run {run.id} is RUNNING")
     await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
     await client.wait((await client.create("say 1 0", session=run.session)).id)
+
+
+async def test_of_many_runs_asked_for_at_once_in_a_session_one_is_made(client: Client) -> None:
+    first = await client.create("say 1 0")
+    await client.wait(first.id)
+    tries = (client.create("hang", session=first.session) for _ in range(10))
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    (made,) = [answer for answer in answers if isinstance(answer, run_pb2.Run)]
+    refused = [answer.message for answer in answers if isinstance(answer, FailedPrecondition)]
+    assert len(refused) == 9
+    states = {f"the session's run {made.id} is {state}" for state in ("QUEUED", "RUNNING")}
+    assert set(refused) <= states
+    await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=made.id))
 
 
 async def test_the_same_request_twice(client: Client) -> None:

@@ -25,7 +25,7 @@ from meshkit.errors import (
 )
 from meshkit.ids import new_id
 from meshkit.rpc.channel import open_channel
-from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
+from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,7 +55,7 @@ async def add(
     return await client.agents.CreateAgent(request)
 
 
-async def test_a_session_is_made_once_changed_and_deleted(client: Client) -> None:
+async def test_a_session_is_made_once_changed_and_deleted(mesh: Mesh, client: Client) -> None:
     request_id = new_id("req")
     session = await make(client, request_id=request_id, session={"title": "Plans", "labels": {"a": "1"}})
     assert (session.user, session.title, dict(session.labels)) == ("ada", "Plans", {"a": "1"})
@@ -77,8 +77,10 @@ async def test_a_session_is_made_once_changed_and_deleted(client: Client) -> Non
     run = await client.create("hang", session=session.id)
     assert run.agent == "coding"
     delete = session_service_pb2.DeleteSessionRequest(session=session.id)
-    with pytest.raises(FailedPrecondition):
+    await until(lambda: run.id in mesh.agent.active)
+    with pytest.raises(FailedPrecondition) as busy:
         await client.sessions.DeleteSession(delete)
+    assert (busy.value.reason, busy.value.message) == ("STATE_CONFLICT", f"the session's run {run.id} is RUNNING")
     await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
     await client.sessions.DeleteSession(delete)
     with pytest.raises(NotFound):
