@@ -18,7 +18,7 @@ from meshkit.errors import MeshError
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import RunState
 
-__all__ = ["Positions", "Wakeups"]
+__all__ = ["Positions", "Wakeups", "channel_of"]
 
 POLL_SECONDS = 1.0
 
@@ -42,7 +42,7 @@ class Wakeups:
 
     def publish(self, tenant: str, run: str, sequence: int, state: RunState) -> None:
         """Tell the others, soon; a newer position replaces one that still waits."""
-        self._outgoing[_channel(tenant, run)] = f"{sequence} {state.value}"
+        self._outgoing[channel_of(tenant, run)] = f"{sequence} {state.value}"
         self._pending.set()
 
     async def keep_publishing(self) -> None:
@@ -102,7 +102,7 @@ class Wakeups:
         with suppress(RedisError, OSError):  # then the listener ends, and begins anew
             while True:
                 self._feed.changed.clear()
-                wanted = {_channel(watch.tenant, watch.run) for watch in self._feed.watched()}
+                wanted = {channel_of(watch.tenant, watch.run) for watch in self._feed.watched()}
                 if added := wanted - heard:
                     await listener.subscribe(*added)
                 if removed := heard - wanted:
@@ -117,7 +117,8 @@ class Wakeups:
             self._feed.announce(tenant, run, int(sequence), RunState(state))
 
 
-def _channel(tenant: str, run: str) -> str:
+def channel_of(tenant: str, run: str) -> str:
+    """Return the name of the channel that tells of a run."""
     return f"{_PREFIX}{tenant}:{run}"
 
 

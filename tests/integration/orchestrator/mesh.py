@@ -20,6 +20,7 @@ from agentmesh.orchestrator.v1 import (
     run_service_pb2_grpc,
     session_service_pb2_grpc,
 )
+from redis.asyncio import Redis
 
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.config import ServiceSettings
@@ -29,6 +30,7 @@ from meshkit.rpc.server import MeshServer
 from meshkit.rpc.service_config import load_service_config
 from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
+from orchestrator.stores.wakeups import channel_of
 from tests.integration.orchestrator.fakes import FakeAgent, FakeMemory
 
 ROOT = Path(__file__).parents[3]
@@ -178,6 +180,13 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for what a fake records."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the fakes only record
+            await asyncio.sleep(0.005)
+
+
+async def heard(redis_url: str, tenant: str, run: str) -> None:
+    """Wait until a replica listens to what Redis tells of the run."""
+    async with Redis.from_url(redis_url) as redis, asyncio.timeout(10):
+        while (await redis.pubsub_numsub(channel_of(tenant, run)))[0][1] == 0:  # noqa: ASYNC110 - Redis only counts
             await asyncio.sleep(0.005)
 
 

@@ -24,6 +24,7 @@ from orchestrator.domain.viewing import Viewer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.stores.retention import prune_events
 from tests.integration.orchestrator.conftest import ADA, TENANT, Stores, replica
+from tests.integration.orchestrator.mesh import heard, until
 from tests.integration.orchestrator.test_event_log import body
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -81,7 +82,9 @@ async def test_how_soon_another_replica_hears(
         pen, lags = stores.log.pen(run), []
         async with aclosing(Following(other.runs, other.feed).follow(ADA, run.id, 2)) as events:
             first = asyncio.create_task(anext(events))  # type: ignore[arg-type]
-            await asyncio.sleep(0.3)  # until its subscription stands
+            await until(lambda: [watch.sequence for watch in other.feed.watched()] == [2])
+            if redis:
+                await heard(redis_url, TENANT, run.id)
             for place in range(3):
                 await pen.write(body(str(place)))
                 await pen.settled()

@@ -9,7 +9,7 @@ import pytest
 from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2, run_service_pb2
 
 from meshkit.errors import Unavailable
-from tests.integration.orchestrator.mesh import Client, Mesh, check_order, text_of, until
+from tests.integration.orchestrator.mesh import Client, Mesh, check_order, heard, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,7 +65,7 @@ async def test_a_peer_takes_over_and_any_replica_serves(mesh: Mesh) -> None:
         for _ in range(3):
             hanging = await here.create("hang")
             await until(lambda hanging=hanging: hanging.id in mesh.agent.active)  # type: ignore[misc]
-            await asyncio.sleep(0.1)
+            await heard(mesh.redis, "acme", hanging.id)
             begin = time.monotonic()
             await there.runs.CancelRun(run_service_pb2.CancelRunRequest(run=hanging.id))
             await until(lambda hanging=hanging: hanging.id in mesh.agent.cancelled)  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Runs from the caller's side: what is asked, what the agent and memory get, what comes back."""
 
 import time
+from statistics import median
 
 import pytest
 from agentmesh.agent.v1 import agent_spec_pb2
@@ -158,7 +159,7 @@ async def test_cancelling_closes_the_agents_stream_at_once(mesh: Mesh, client: C
         check_order(await client.events(run.id))
         again = await client.runs.CancelRun(run_service_pb2.CancelRunRequest(run=run.id))
         assert again == cancelled
-    assert min(delays) < 0.1, delays
+    assert median(delays) < 0.1, delays
 
 
 async def test_leaving_cancels_only_when_asked(mesh: Mesh, client: Client) -> None:
