@@ -204,8 +204,11 @@ def _end(run: Run, outcome: StateChange) -> StateChange | None:
 
 
 def _worth_another(error: MeshError) -> bool:
-    """Tell an agent that is unreachable, overloaded or killed from one that says that its work failed."""
-    return error.reason in ("DEPENDENCY_UNAVAILABLE", "DRAINING", "OVERLOADED", "RATE_LIMITED")
+    """Tell an agent that is unreachable, overloaded or killed from one that says that its work failed.
+
+    CANCELLED is a call that broke: whoever cancels the run itself ends the attempt before the agent can say so.
+    """
+    return error.reason in ("DEPENDENCY_UNAVAILABLE", "DRAINING", "OVERLOADED", "RATE_LIMITED", "CANCELLED")
 
 
 def _failed(run: Run, error: MeshError, source: str) -> StateChange:
