@@ -1,8 +1,9 @@
 """What a mesh on one machine is made of, and what each part is told of the others.
 
     postgres · valkey · model        the stores and the offline model, unless the environment names others
-        memory · agent · orchestrator
-            envoy                    the one door for clients
+        memory · agent
+            orchestrator
+                envoy                    the one door for clients
 
 Owns the environment of every service and the keys that they share. Each service gets its own few variables and none of
 the rest: nothing secret is inherited by accident.
@@ -70,8 +71,9 @@ class Assembly:
         yield stores
         services = [Part("memory", self._service("memory", "memory_service", self._memory()))]
         services += [Part(f"agent-{name}", self._agent(name)) for name in RUNTIMES]
-        services += [Part("orchestrator", self._service("orchestrator", "orchestrator", self._orchestrator()))]
         yield services
+        # After the agents it starts, and before them it stops: runs at work are then left for the next start.
+        yield [Part("orchestrator", self._service("orchestrator", "orchestrator", self._orchestrator()))]
         yield [Part("envoy", self._start_envoy)]
 
     async def _start_postgres(self) -> Started:

@@ -9,6 +9,8 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from meshkit.rpc.transport import TRANSPORT
+
 __all__ = ["accepts", "answers", "serving"]
 
 _NOT_GRPC = {"postgres", "valkey", "model", "envoy"}
@@ -22,7 +24,7 @@ async def answers(part: str, address: str) -> bool:
 
 async def serving(address: str) -> bool:
     """Tell whether a service says SERVING."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=TRANSPORT.channel_options()) as channel:
         try:
             health: Any = health_pb2_grpc.HealthStub(channel)  # its methods are not typed
             answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT)

@@ -66,8 +66,8 @@ class Part:
             pause, started = min(2 * pause, _LONGEST_PAUSE), time.monotonic()
             try:
                 child = await self._begin()
-            except MeshError as error:
-                err.print(f"mesh: {error.message}")
+            except (MeshError, OSError) as error:
+                err.print(f"mesh: {error}")
                 continue
             changed()
 

@@ -58,6 +58,10 @@ class State:
 
     def create(self) -> None:
         """Make the directories."""
+        with _said(self.root):
+            self._make()
+
+    def _make(self) -> None:
         for directory in (self.root, self.logs, self.cache, self.ports, self.user_keys, self.internal_keys):
             directory.mkdir(parents=True, exist_ok=True)
         # Postgres runs under an account of its own and passes through; whatever is secret below has its own mode.
@@ -80,13 +84,13 @@ class State:
 
     def running(self) -> bool:
         """Tell whether a `mesh up` holds the directory: the kernel knows, whatever the run file says."""
+        if not os.path.exists(self._lock):  # noqa: PTH110 - False, too, where the path leads through a plain file
+            return False
         try:
-            with self._lock.open("a") as lock:
+            with _said(self.root), self._lock.open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except FileNotFoundError:
-            return False
         return False
 
     def write_run_file(self, content: RunFile) -> None:
@@ -104,6 +108,17 @@ class State:
         if content is None:
             raise NotFound(f"no mesh runs on {self.root}; start one with `mesh up`")
         return RunFile(**content | {"parts": [PartStatus(**part) for part in content["parts"]]})
+
+
+@contextmanager
+def _said(root: Path) -> Iterator[None]:
+    """Say in a person's words that the directory cannot be used."""
+    try:
+        yield
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise FailedPrecondition(f"{root} cannot be used ({error.strerror}); choose another with --state") from None
 
 
 StateOption = Annotated[

@@ -60,10 +60,11 @@ class PageQuery:
         payload = json.dumps(cursor, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._digest(payload) + payload).decode().rstrip("=")
 
-    def cursor(self, token: str) -> Cursor | None:
+    def cursor(self, token: str, *shape: type[str] | type[int]) -> Cursor | None:
         """Return the sort key to continue after, None for the first page (an empty token).
 
-        Raises InvalidArgument with the reason PAGE_TOKEN_INVALID for a token that this query did not make.
+        `shape` are the types of the key's parts. Raises InvalidArgument with the reason PAGE_TOKEN_INVALID for a token
+        that this query did not make, or whose key no row could have.
         """
         if not token:
             return None
@@ -80,7 +81,9 @@ class PageQuery:
             values = json.loads(payload)
         except (binascii.Error, ValueError, RecursionError) as error:
             raise refusal from error
-        if not isinstance(values, list) or not all(type(value) in (str, int) for value in values):
+        if not isinstance(values, list) or not all(map(_storable, values)):
+            raise refusal
+        if shape and tuple(map(type, values)) != shape:
             raise refusal
         return tuple(values)
 
@@ -93,3 +96,12 @@ class PageQuery:
     def _digest(self, payload: bytes) -> bytes:
         bound = json.dumps([self.method, self.tenant, sorted(self.filters.items())]).encode()
         return hashlib.sha256(hashlib.sha256(bound).digest() + payload).digest()[:_DIGEST_BYTES]
+
+
+def _storable(value: object) -> bool:
+    """Tell whether Postgres could hold it: text without NUL and half surrogate pairs, an integer of 64 bits."""
+    if type(value) is int:
+        return -(2**63) <= value < 2**63
+    if type(value) is not str or "\0" in value:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -65,7 +65,7 @@ class Facts:
         """Return a page of a user's facts by key. Raises PermissionDenied."""
         owner = owner_of(caller, user)
         pages = PageQuery("ListFacts", owner.tenant, {"user": owner.user, "category": category or ""})
-        after = position_by_key(pages.cursor(token))
+        after = position_by_key(pages.cursor(token, str))
         rows = await self._store.list(owner, category, after, size)
         return Page(list(rows.items), pages.token((rows.items[-1].key,)) if rows.more else "")
 

@@ -63,7 +63,7 @@ class Interactions:
         """Return a page of a user's turns, newest first; of one session if it is set. Raises PermissionDenied."""
         owner = owner_of(caller, user)
         pages = PageQuery("ListInteractions", owner.tenant, {"user": owner.user, "session": session})
-        before = position_in_time(pages.cursor(token))
+        before = position_in_time(pages.cursor(token, int, str))
         rows = await self._store.list(owner, session, before, size)
         last = rows.items[-1] if rows.more else None
         return Page(list(rows.items), pages.token(time_position(last.create_time, last.id)) if last else "")

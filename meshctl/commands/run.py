@@ -39,8 +39,9 @@ def up(
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """Start the mesh and keep it running until Ctrl-C; a part that ends by itself is started again."""
+    os.umask(0o022)  # nobody else may write what is made from here on, whatever the caller's umask
     home = State(state)
-    edge = _front_door(home, listen)
+    edge = finish(lambda: _front_door(home, listen))
     try:
         for runtime in RUNTIMES:
             ensure(runtime, tell)
@@ -132,7 +133,7 @@ async def _until(condition: Callable[[], bool], patience: float, otherwise: str)
         raise Unavailable(otherwise) from None
 
 
-def _front_door(home: State, listen: str) -> tuple[str, int]:
+async def _front_door(home: State, listen: str) -> tuple[str, int]:
     """Return where to listen: as told; else the usual port, or one that this mesh keeps if that is taken."""
     if not listen:
         home.create()
@@ -141,6 +142,9 @@ def _front_door(home: State, listen: str) -> tuple[str, int]:
     host, _, number = listen.rpartition(":")
     if not host or not number.isdigit() or not 0 < int(number) < 65536:
         raise typer.BadParameter(f"it looks like {_DEFAULT}", param_hint="--listen")
+    if not port_is_free(int(number)):
+        err.print(f"mesh: {listen} is taken; choose another port with --listen", style="red")
+        raise typer.Exit(1)
     return host.strip("[]"), int(number)
 
 

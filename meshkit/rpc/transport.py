@@ -21,7 +21,7 @@ MAX_METADATA_BYTES = 16 * 1024
 class Transport:
     """Keepalive and connection times, in milliseconds."""
 
-    keepalive_ms: int = 20_000
+    keepalive_ms: int = 10_000
     """How long a connection may be quiet before the client pings."""
     ping_timeout_ms: int = 5_000
     """How long a ping may go unanswered: a frozen peer is noticed after keepalive + this."""
@@ -49,6 +49,8 @@ class Transport:
             ("grpc.max_reconnect_backoff_ms", self.max_reconnect_ms),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+            # Peers are where the configuration says; a proxy of the environment would take loopback too.
+            ("grpc.enable_http_proxy", 0),
         ]
 
     def server_options(self) -> list[Option]:

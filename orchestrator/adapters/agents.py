@@ -76,7 +76,10 @@ class MeshAgents:
         )
         # The context counts at the start of the call only; it must not leak to whoever iterates.
         with acting_for(run, "execute"):
-            call = self._stubs[run.spec.runtime].Execute(request, timeout=task.seconds + _MARGIN_SECONDS)
+            # It waits for an agent that is away: a restart takes seconds, and refused connections are no attempts.
+            call = self._stubs[run.spec.runtime].Execute(
+                request, timeout=task.seconds + _MARGIN_SECONDS, wait_for_ready=True
+            )
         async with open_stream(call) as events:
             async for event in events:
                 activity = activity_of(event, run.attempt, run.trace_id)

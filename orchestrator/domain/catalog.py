@@ -39,7 +39,7 @@ class Catalog:
     async def list(self, caller: CallContext, size: int, token: str) -> Page[Agent]:
         """Return a page of agents by name, built-in and own ones together."""
         pages = PageQuery("ListAgents", caller.tenant)
-        cursor = pages.cursor(token)
+        cursor = pages.cursor(token, str)
         after = str(cursor[0]) if cursor else ""
         own = await self._store.list(caller.tenant, after, size + 1)
         built_in = [agent for name, agent in BUILT_IN_AGENTS.items() if name > after]

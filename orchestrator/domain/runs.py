@@ -94,7 +94,7 @@ class Runs:
             "state": query.state or "",
         }
         pages = PageQuery("ListRuns", caller.tenant, filters)
-        cursor = pages.cursor(token)
+        cursor = pages.cursor(token, str)
         found: Sequence[Run] = await self._runs.list(viewer, query, str(cursor[0]) if cursor else None, size + 1)
         return pages.page(found, size, lambda run: (run.id,))
 

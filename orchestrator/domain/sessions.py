@@ -53,7 +53,7 @@ class Sessions:
         """Return a page of a user's sessions, newest first. Raises PermissionDenied."""
         owner = caller.acting_user(user)
         pages = PageQuery("ListSessions", caller.tenant, {"user": owner})
-        cursor = pages.cursor(token)
+        cursor = pages.cursor(token, str)
         rows = await self._store.list(caller.tenant, owner, str(cursor[0]) if cursor else None, size + 1)
         return pages.page(rows, size, lambda session: (session.id,))
 
@@ -80,7 +80,7 @@ class Sessions:
         """Return a page of what was said, oldest first. Raises NotFound."""
         await self._store.get(Viewer.of(caller), session)
         pages = PageQuery("ListMessages", caller.tenant, {"session": session})
-        cursor = pages.cursor(token)
+        cursor = pages.cursor(token, str, int)
         after = (str(cursor[0]), int(cursor[1])) if cursor else None
         rows = await self._store.messages(session, after, size + 1)
         page = pages.page(rows, size, lambda row: (row[1].run, row[0]))

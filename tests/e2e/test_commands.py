@@ -160,6 +160,57 @@ def test_ctrl_c_cancels_the_run(mesh: RunningMesh, model_server: ModelServer) ->
     assert model_server.about("interrupt this")[0].dropped is not None
 
 
+def test_what_is_at_work_goes_on_at_the_next_start(mesh_directory: Path, model_server: ModelServer) -> None:
+    words = [f"word{number} " for number in range(100)]
+    model_server.script(*[say(*words, delay=0.1)] * 3, when="count slowly")
+    state = mesh_directory / "restarted"
+    model = {"MESH_MODEL_URL": model_server.url, "MESH_MODEL": "scripted-1"}
+    mesh = start_mesh(state, **model)
+    chat = subprocess.Popen(
+        [ROOT / "mesh", "chat", "count slowly", "--state", mesh.state],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=mesh.environ,
+    )  # fmt: skip
+    assert chat.stdout is not None
+    assert chat.stdout.read(5) == b"word0"
+    chat.kill()
+    chat.communicate(timeout=10)
+    assert mesh.cli("down", timeout=150).returncode == 0
+    mesh = start_mesh(state, **model)
+    try:
+        run = json.loads(mesh.cli("runs", "list", "--json").stdout)["id"]
+        watched = mesh.cli("runs", "watch", run)
+        assert watched.returncode == 0, watched.stderr
+        assert json.loads(mesh.cli("runs", "get", run).stdout)["output"] == "".join(words)
+    finally:
+        stop_mesh(mesh)
+
+
+def test_nobody_else_may_write_the_state(offline_mesh: RunningMesh) -> None:
+    writable = [path for path in offline_mesh.state.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o022]
+    assert not writable
+
+
+def test_a_directory_that_cannot_be_used_is_told(offline_mesh: RunningMesh, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [ROOT / "mesh", "up", "--detach", "--state", tmp_path / "file"],
+        capture_output=True, text=True, check=False, timeout=60, env=offline_mesh.environ,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_proxy_of_the_environment_is_not_for_loopback(offline_mesh: RunningMesh) -> None:
+    proxied = {
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "grpc_proxy": "http://127.0.0.1:9",
+    }
+    assert offline_mesh.cli("status", **proxied).returncode == 0
+    assert offline_mesh.cli("agents", "list", **proxied).returncode == 0
+
+
 def test_a_mesh_dies_with_its_supervisor_and_comes_back_with_its_data(mesh_directory: Path) -> None:
     state = mesh_directory / "killed"
     mesh = start_mesh(state)

@@ -147,6 +147,23 @@ async def test_a_subscriber_resumes_across_a_restart(mesh: RunningMesh, model_se
         assert max(attempts) == 2
 
 
+async def test_runs_outlive_an_agent_that_dies(mesh: RunningMesh, model_server: ModelServer) -> None:
+    """Those at work begin again, those accepted meanwhile wait for it: a restart of the agent takes seconds."""
+    model_server.fallback = say(*WORDS, delay=0.1)
+    try:
+        async with MeshClient(mesh.address, token=mesh.token()) as client:
+            asked = [await client.runs.CreateRun(asking(f"outlive {number}")) for number in range(3)]
+            await until_speaking(model_server, "outlive 0")
+            mesh.kill("agent-langchain")
+            asked += [await client.runs.CreateRun(asking(f"be patient {number}")) for number in range(2)]
+            for run in asked:
+                events = [event async for event in client.follow(run.id)]
+                assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+                assert events[-1].state_changed.output == "".join(WORDS)
+    finally:
+        model_server.fallback = say("Yes.")
+
+
 async def test_two_subscribers_see_the_same(mesh: RunningMesh, model_server: ModelServer) -> None:
     model_server.script(
         call("calculator", {"expression": "6*7"}), say("It is ", "42.", delay=0.3), when="six times seven"
