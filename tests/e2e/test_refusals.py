@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from agentmesh.memory.v1.memory_service_pb2 import GetFactRequest, PutFactRequest
@@ -12,6 +13,7 @@ from agentmesh.orchestrator.v1.session_service_pb2 import CreateSessionRequest, 
 from meshclient import MeshClient, new_request_id
 from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer, create_keys
 from meshkit.errors import InvalidArgument, MeshError, NotFound, PermissionDenied, Unauthenticated
+from meshkit.rpc.status import from_rpc_error
 from tests.e2e.running import RunningMesh
 from tests.fakes.model_server import ModelServer, fail
 
@@ -90,6 +92,20 @@ async def test_a_wrong_field_is_named_at_every_door(mesh: RunningMesh) -> None:
         fields = details["BadRequest"].get("field_violations") or details["BadRequest"]["fieldViolations"]
         assert fields[0]["field"] == "input"
         assert (await http.post("/v1/runs", json={"inputt": "x"}, headers=headers)).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["RunService/GetRun", "RunService/StreamRun", "SessionService/ListMessages"])
+async def test_bytes_that_are_no_message_are_refused(mesh: RunningMesh, method: str) -> None:
+    async with grpc.aio.insecure_channel(mesh.address) as channel:
+        call = channel.unary_unary(f"/agentmesh.orchestrator.v1.{method}")
+        for broken in (b"\x0a\x02\xff\xfe", b"\xff\xff\xff"):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(broken, metadata=[("authorization", f"Bearer {mesh.token()}")])
+            error = from_rpc_error(caught.value)
+            assert (error.code, error.reason) == ("INVALID_ARGUMENT", "FIELD_INVALID")
+    async with httpx.AsyncClient(base_url=f"http://{mesh.address}") as http:
+        answer = await http.get("/v1/runs?session=%ff", headers={"authorization": f"Bearer {mesh.token()}"})
+        assert answer.status_code == 400
 
 
 async def test_an_unknown_agent_is_not_found(mesh: RunningMesh) -> None:

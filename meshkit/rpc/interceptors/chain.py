@@ -9,17 +9,22 @@ The chain drains the handler's generator itself and closes it in the call's own 
 the garbage collector, a cancelled stream would run its `finally` blocks later, in a foreign task and context.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_interceptor.server import AsyncServerInterceptor
 
 from meshkit.rpc.policy import MethodRule, rule_of
 
-__all__ = ["Call", "Chain", "Layer"]
+__all__ = ["Call", "Chain", "Layer", "Undecodable"]
+
+
+class Undecodable:
+    """Stands for a request whose bytes are no message of its type; the validation layer refuses it."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,15 @@ class Chain(AsyncServerInterceptor):
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = tuple(layers)
 
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Wrap a handler. Bytes that cannot be decoded reach the layers: gRPC would tell the caller our internals."""
+        handler = await super().intercept_service(continuation, handler_call_details)  # type: ignore[no-untyped-call]
+        if handler is None or handler.request_deserializer is None:
+            return handler
+        return handler._replace(request_deserializer=_forgiving(handler.request_deserializer))
+
     async def intercept(
         self,
         method: Callable[[Any, Any], Any],
@@ -74,6 +88,16 @@ class Chain(AsyncServerInterceptor):
                 return await answer  # a unary response, or a stream handler that writes by itself
             await _write_all(answer, context)
         return None
+
+
+def _forgiving(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def decode_or_stand_in(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except DecodeError:
+            return Undecodable()
+
+    return decode_or_stand_in
 
 
 async def _write_all(messages: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> None:

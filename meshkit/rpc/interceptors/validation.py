@@ -11,7 +11,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from meshkit.errors import FieldViolation, InvalidArgument
-from meshkit.rpc.interceptors.chain import Call
+from meshkit.rpc.interceptors.chain import Call, Undecodable
 
 __all__ = ["ValidationLayer", "check"]
 
@@ -31,8 +31,10 @@ class ValidationLayer:
         yield
 
 
-def check(message: Message) -> None:
+def check(message: Message | Undecodable) -> None:
     """Raise InvalidArgument, naming each field, if the message breaks a rule of its proto."""
+    if isinstance(message, Undecodable):
+        raise InvalidArgument("the bytes of the request are no message of its type, or hold text that is not UTF-8")
     known = message.ByteSize()
     message.DiscardUnknownFields()
     if message.ByteSize() != known:
