@@ -21,15 +21,15 @@ async def test_missing_files_are_applied_in_order_and_once(pool: Pool, schema: s
     assert await pool.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = $1", schema) == 3
 
 
-async def test_a_schema_that_does_not_exist_is_made(database: str, pool: Pool, schema: str) -> None:
-    async with open_pool(database, f"{schema}_x") as other:
+async def test_a_schema_that_does_not_exist_is_made(postgres_url: str, pool: Pool, schema: str) -> None:
+    async with open_pool(postgres_url, f"{schema}_x") as other:
         assert await migrate(other, f"{schema}_x", [FIRST]) == 1
         assert await other.fetchval("SELECT current_schema()") == f"{schema}_x"
         await other.execute(f'DROP SCHEMA "{schema}_x" CASCADE')
 
 
-async def test_processes_that_start_together_apply_each_file_once(database: str, pool: Pool, schema: str) -> None:
-    async with open_pool(database, schema) as a, open_pool(database, schema) as b:
+async def test_processes_that_start_together_apply_each_file_once(postgres_url: str, pool: Pool, schema: str) -> None:
+    async with open_pool(postgres_url, schema) as a, open_pool(postgres_url, schema) as b:
         counts = await asyncio.gather(*(migrate(each, schema, [FIRST, SECOND]) for each in (a, b, pool)))
     assert sorted(counts) == [0, 0, 2]
 

@@ -13,8 +13,8 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool, open_pool, ping_of, transaction
 
 
-async def test_a_lost_connection_is_unavailable_and_the_pool_recovers(database: str, pool: Pool) -> None:
-    async with open_pool(database, "public", max_size=1) as other:
+async def test_a_lost_connection_is_unavailable_and_the_pool_recovers(postgres_url: str, pool: Pool) -> None:
+    async with open_pool(postgres_url, "public", max_size=1) as other:
         with pytest.raises(errors.Unavailable) as caught:
             async with transaction(other) as connection:
                 await pool.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
@@ -32,8 +32,8 @@ async def test_a_database_that_is_away_is_unavailable_after_the_patience() -> No
             pass
 
 
-async def test_a_slow_statement_is_unavailable(database: str, pool: Pool) -> None:
-    connection = await asyncpg.connect(database)
+async def test_a_slow_statement_is_unavailable(postgres_url: str, pool: Pool) -> None:
+    connection = await asyncpg.connect(postgres_url)
     try:
         with pytest.raises(errors.Unavailable, match="in time"), driver_errors():
             await connection.execute("SELECT pg_sleep(10)", timeout=0.05)
@@ -49,9 +49,9 @@ async def test_a_violated_constraint_stays_what_it_is(pool: Pool) -> None:
 
 
 async def test_closing_does_not_wait_for_ever_for_a_held_connection(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meshkit.sql.pool._CLOSE_SECONDS", 0.1)
     async with asyncio.timeout(3):
-        async with open_pool(database, "public") as opened:
+        async with open_pool(postgres_url, "public") as opened:
             await opened.acquire()
