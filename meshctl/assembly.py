@@ -11,6 +11,7 @@ the rest: nothing secret is inherited by accident.
 
 import os
 import re
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -135,6 +136,9 @@ class Assembly:
                 env=environment,
                 cwd=self._state.root,
                 log=self._state.logs / f"{name}.log",
+                # Without the supervisor its stores are gone too: there is nothing that a drain could still do.
+                death_signal=signal.SIGKILL,
+                stop_signal=signal.SIGTERM,
             )
             await until_ready(child, name, lambda: serving(address), patience=90.0)
             return Started(child, address)

@@ -38,9 +38,9 @@ class Account:
 class Child:
     """A running program. Make one with `spawn`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", death_signal: signal.Signals, log: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", stop_signal: signal.Signals, log: Path) -> None:
         self._process = process
-        self._death_signal = death_signal
+        self._stop_signal = stop_signal
         self.log = log
 
     @property
@@ -62,7 +62,7 @@ class Child:
     async def stop(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109 - what happens at the limit is ours: kill
         """Ask the program to end, kill it after `timeout` seconds, and return its exit status. May be repeated."""
         if self.running:
-            self._process.send_signal(self._death_signal)
+            self._process.send_signal(self._stop_signal)
         try:
             return await asyncio.wait_for(self.wait(), timeout)
         except TimeoutError:
@@ -78,14 +78,15 @@ def spawn(
     cwd: Path,
     log: Path,
     death_signal: signal.Signals = signal.SIGTERM,
+    stop_signal: signal.Signals | None = None,
     account: Account | None = None,
     keep_open: Sequence[int] = (),
 ) -> Child:
     """Start a program that gets exactly `env`, appends what it prints to `log`, and reads nothing.
 
-    `argv` begins with the program's absolute path. `death_signal` asks it to end: sent by `Child.stop`, and by the
-    kernel when the parent ends. `account` needs root; without it the program runs as the parent does. `keep_open` are
-    file descriptors it inherits under the same numbers.
+    `argv` begins with the program's absolute path. `death_signal` is sent by the kernel when the parent ends, `stop_signal`
+    (default: the same) by `Child.stop`. `account` needs root; without it the program runs as the parent does. `keep_open`
+    are file descriptors it inherits under the same numbers.
     A program that cannot be executed ends at once with a status above zero, and its log says why.
 
     Raises RuntimeError outside the main thread, OSError if `cwd` or `log` cannot be used.
@@ -106,7 +107,7 @@ def spawn(
             pass_fds=keep_open,
             umask=0o077,
         )
-    return Child(process, death_signal, log)
+    return Child(process, stop_signal or death_signal, log)
 
 
 async def until_ready(child: Child, name: str, probe: Callable[[], Awaitable[bool]], *, patience: float = 30.0) -> None:
