@@ -84,9 +84,9 @@ def spawn(
 ) -> Child:
     """Start a program that gets exactly `env`, appends what it prints to `log`, and reads nothing.
 
-    `argv` begins with the program's absolute path. `death_signal` is sent by the kernel when the parent ends, `stop_signal`
-    (default: the same) by `Child.stop`. `account` needs root; without it the program runs as the parent does. `keep_open`
-    are file descriptors it inherits under the same numbers.
+    `argv` begins with the program's absolute path. `death_signal` is sent by the kernel when the parent ends,
+    `stop_signal` (default: the same) by `Child.stop`. `account` needs root; without it the program runs as the parent
+    does. `keep_open` are file descriptors it inherits under the same numbers.
     A program that cannot be executed ends at once with a status above zero, and its log says why.
 
     Raises RuntimeError outside the main thread, OSError if `cwd` or `log` cannot be used.
