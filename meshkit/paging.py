@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from meshkit.errors import InvalidArgument
 
-__all__ = ["DEFAULT_PAGE_SIZE", "MAX_PAGE_SIZE", "Cursor", "Page", "PageQuery", "page_size"]
+__all__ = ["DEFAULT_PAGE_SIZE", "MAX_PAGE_SIZE", "Cursor", "Page", "PageQuery", "page_size", "storable"]
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
@@ -81,7 +81,7 @@ class PageQuery:
             values = json.loads(payload)
         except (binascii.Error, ValueError, RecursionError) as error:
             raise refusal from error
-        if not isinstance(values, list) or not all(map(_storable, values)):
+        if not isinstance(values, list) or not all(map(storable, values)):
             raise refusal
         if shape and tuple(map(type, values)) != shape:
             raise refusal
@@ -98,8 +98,8 @@ class PageQuery:
         return hashlib.sha256(hashlib.sha256(bound).digest() + payload).digest()[:_DIGEST_BYTES]
 
 
-def _storable(value: object) -> bool:
-    """Tell whether Postgres could hold it: text without NUL and half surrogate pairs, an integer of 64 bits."""
+def storable(value: object) -> bool:
+    """Tell whether a row's sort key could hold it: text without NUL and half surrogate pairs, an integer of 64 bits."""
     if type(value) is int:
         return -(2**63) <= value < 2**63
     if type(value) is not str or "\0" in value:

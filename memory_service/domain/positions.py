@@ -6,7 +6,7 @@ A token that a caller made up may hold anything; what no row could have is refus
 from datetime import UTC, datetime, timedelta
 
 from meshkit.errors import InvalidArgument
-from meshkit.paging import Cursor
+from meshkit.paging import Cursor, storable
 
 __all__ = ["position_by_key", "position_in_time", "time_position"]
 
@@ -24,7 +24,7 @@ def position_in_time(cursor: Cursor | None) -> tuple[datetime, str] | None:
     match cursor:
         case None:
             return None
-        case (int(micros), str(row)) if _storable(row):
+        case (int(micros), str(row)) if storable(row):
             try:
                 return _EPOCH + timedelta(microseconds=micros), row
             except OverflowError:
@@ -38,15 +38,10 @@ def position_by_key(cursor: Cursor | None) -> str:
     match cursor:
         case None:
             return ""
-        case (str(key),) if _storable(key):
+        case (str(key),) if storable(key):
             return key
         case _:
             raise _refusal()
-
-
-def _storable(text: str) -> bool:
-    """Tell whether Postgres could hold the text: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _refusal() -> InvalidArgument:
