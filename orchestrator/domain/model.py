@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_AGENT",
     "Agent",
     "AgentSpec",
+    "Approval",
     "Failure",
     "Limits",
     "MemoryPolicy",
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "RunState",
     "Session",
+    "ToolPolicy",
     "Usage",
 ]
 
@@ -29,6 +31,8 @@ class RunState(StrEnum):
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    WAITING = "WAITING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -36,7 +40,7 @@ class RunState(StrEnum):
     @property
     def terminal(self) -> bool:
         """True when nothing follows any more."""
-        return self not in (RunState.QUEUED, RunState.RUNNING)
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 class MemoryPolicy(StrEnum):
@@ -54,14 +58,32 @@ class Role(StrEnum):
     ASSISTANT = "ASSISTANT"
 
 
+class Approval(StrEnum):
+    """Whether a tool may be called."""
+
+    AUTO = "AUTO"
+    ASK = "ASK"
+    DENY = "DENY"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """What holds for one tool of an agent. `time_limit` is how long a person has to answer."""
+
+    approval: Approval = Approval.AUTO
+    time_limit: timedelta = timedelta(days=7)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one run; the defaults are the contract's. `timeout` counts from the agent's first start."""
+    """The bounds of one run; the defaults are the contract's. `timeout` is the time for which it works."""
 
     max_model_calls: int = 25
     max_tool_calls: int = 50
     max_tokens: int = 1_000_000
     timeout: timedelta = timedelta(minutes=10)
+    max_cost_micros: int = 0
+    """0: no limit."""
 
     def tightened(self, other: "Limits") -> "Limits":
         """Return the tighter of the two in every respect."""
@@ -70,6 +92,7 @@ class Limits:
             min(self.max_tool_calls, other.max_tool_calls),
             min(self.max_tokens, other.max_tokens),
             min(self.timeout, other.timeout),
+            min(self.max_cost_micros or other.max_cost_micros, other.max_cost_micros or self.max_cost_micros),
         )
 
 
@@ -84,6 +107,10 @@ class AgentSpec:
     temperature: float | None = None
     memory: MemoryPolicy = MemoryPolicy.READ_WRITE
     limits: Limits = field(default_factory=Limits)
+    tool_policies: Mapping[str, ToolPolicy] = field(default_factory=dict)
+    fallback_models: tuple[str, ...] = ()
+    cache_time: timedelta | None = None
+    """How long a model's answer may be given again to the same request; None: never."""
 
     def limited(self, limits: Limits) -> "AgentSpec":
         """Return the same within these limits as well."""
@@ -140,6 +167,7 @@ class Usage:
     output_tokens: int = 0
     model_calls: int = 0
     tool_calls: int = 0
+    cost_micros: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         """Return both together."""
@@ -148,6 +176,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.model_calls + other.model_calls,
             self.tool_calls + other.tool_calls,
+            self.cost_micros + other.cost_micros,
         )
 
 
@@ -163,7 +192,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One task given to one agent. `oldest_sequence` is the first event still kept: what is below it was pruned."""
+    """One task given to one agent. `oldest_sequence` is the first event still kept: what is below it was pruned.
+
+    A leg is a stretch of work without a long break; `attempt` numbers the starts of the agent over all legs, and what
+    an older attempt still does is refused.
+    """
 
     id: str
     tenant: str
@@ -183,6 +216,25 @@ class Run:
     traceparent: str = ""
     start_time: datetime | None = None
     finish_time: datetime | None = None
+    leg: int = 1
+    """Which leg: it grows when the run is put back to work after a suspension. Only the newest one may begin attempts."""
+    starts: int = 0
+    """How many attempts this leg has begun."""
+    paused: bool = False
+    """Whether people hold it: no step begins without `step_allowed`."""
+    step_allowed: bool = False
+    """Whether one step may begin although it is paused."""
+    suspended: bool = False
+    """Whether nothing works on it: to go on, it must be put back to work in a new leg."""
+    idle_since: datetime | None = None
+    """Since when it is PAUSED or WAITING; None while it is neither."""
+    idle: timedelta = timedelta()
+    """For how long it was PAUSED or WAITING before that: its timeout does not count this."""
+    waits: bool = False
+    """Whether it is QUEUED behind another run of its session."""
+    bulk: bool = False
+    """Whether it goes behind what people ask one by one."""
+    forked_from: str = ""
 
     @property
     def trace_id(self) -> str:

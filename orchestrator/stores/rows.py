@@ -5,7 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 from meshkit.sql import idempotency
-from orchestrator.domain.model import Agent, AgentSpec, Failure, Limits, MemoryPolicy, Run, RunState, Session, Usage
+from orchestrator.domain.model import (
+    Agent,
+    AgentSpec,
+    Approval,
+    Failure,
+    Limits,
+    MemoryPolicy,
+    Run,
+    RunState,
+    Session,
+    ToolPolicy,
+    Usage,
+)
 from orchestrator.domain.storage import RequestKey
 
 __all__ = [
@@ -33,12 +45,20 @@ def spec_to_json(spec: AgentSpec) -> dict[str, Any]:
             "max_tool_calls": spec.limits.max_tool_calls,
             "max_tokens": spec.limits.max_tokens,
             "timeout_seconds": spec.limits.timeout.total_seconds(),
+            "max_cost_micros": spec.limits.max_cost_micros,
         },
+        "tool_policies": {
+            tool: {"approval": policy.approval.value, "seconds": policy.time_limit.total_seconds()}
+            for tool, policy in spec.tool_policies.items()
+        },
+        "fallback_models": list(spec.fallback_models),
+        "cache_seconds": spec.cache_time.total_seconds() if spec.cache_time else None,
     }
 
 
 def _spec_of(value: Mapping[str, Any]) -> AgentSpec:
-    limits = value["limits"]
+    # What came with a later version is missing in older rows.
+    limits, cache_seconds = value["limits"], value.get("cache_seconds")
     return AgentSpec(
         value["runtime"],
         value["model"],
@@ -51,7 +71,14 @@ def _spec_of(value: Mapping[str, Any]) -> AgentSpec:
             limits["max_tool_calls"],
             limits["max_tokens"],
             timedelta(seconds=limits["timeout_seconds"]),
+            limits.get("max_cost_micros", 0),
         ),
+        {
+            tool: ToolPolicy(Approval(policy["approval"]), timedelta(seconds=policy["seconds"]))
+            for tool, policy in value.get("tool_policies", {}).items()
+        },
+        tuple(value.get("fallback_models", ())),
+        timedelta(seconds=cache_seconds) if cache_seconds else None,
     )
 
 
@@ -88,13 +115,25 @@ def run_of(row: Any) -> Run:
         state=RunState(row["state"]),
         output=row["output"],
         failure=failure_of(row["failure"]),
-        usage=Usage(row["input_tokens"], row["output_tokens"], row["model_calls"], row["tool_calls"]),
+        usage=Usage(
+            row["input_tokens"], row["output_tokens"], row["model_calls"], row["tool_calls"], row["cost_micros"]
+        ),
         attempt=row["attempt"],
         last_sequence=row["last_sequence"],
         oldest_sequence=row["oldest_sequence"],
         traceparent=row["traceparent"],
         start_time=row["start_time"],
         finish_time=row["finish_time"],
+        leg=row["leg"],
+        starts=row["starts"],
+        paused=row["paused"],
+        step_allowed=row["step_allowed"],
+        suspended=row["suspended"],
+        idle_since=row["idle_since"],
+        idle=row["idle"],
+        waits=row["waits"],
+        bulk=row["bulk"],
+        forked_from=row["forked_from"],
     )
 
 

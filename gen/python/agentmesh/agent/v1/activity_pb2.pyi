@@ -31,12 +31,20 @@ FINISH_REASON_TOOL_CALLS: FinishReason
 FINISH_REASON_CONTENT_FILTER: FinishReason
 
 class StepStarted(_message.Message):
-    __slots__ = ("kind", "name")
+    __slots__ = ("kind", "name", "replayed", "cached")
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
     kind: StepKind
     name: str
-    def __init__(self, kind: _Optional[_Union[StepKind, str]] = ..., name: _Optional[str] = ...) -> None: ...
+    replayed: bool
+    cached: bool
+    def __init__(self, kind: _Optional[_Union[StepKind, str]] = ..., name: _Optional[str] = ..., replayed: bool = ..., cached: bool = ...) -> None: ...
+
+class StepRestarted(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class StepFinished(_message.Message):
     __slots__ = ("kind", "duration", "failure")
@@ -95,18 +103,20 @@ class ToolResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., content: _Optional[str] = ..., is_error: bool = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("model", "input_tokens", "output_tokens", "model_calls", "tool_calls")
+    __slots__ = ("model", "input_tokens", "output_tokens", "model_calls", "tool_calls", "cost_micros")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     model: str
     input_tokens: int
     output_tokens: int
     model_calls: int
     tool_calls: int
-    def __init__(self, model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., model_calls: _Optional[int] = ..., tool_calls: _Optional[int] = ...) -> None: ...
+    cost_micros: int
+    def __init__(self, model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., model_calls: _Optional[int] = ..., tool_calls: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
 
 class MemoryWritten(_message.Message):
     __slots__ = ("id",)
@@ -121,6 +131,10 @@ class LimitReached(_message.Message):
     limit: str
     value: int
     def __init__(self, limit: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+
+class Suspended(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Completed(_message.Message):
     __slots__ = ("output", "usage")

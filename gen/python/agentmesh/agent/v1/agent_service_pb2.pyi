@@ -71,7 +71,7 @@ class ChatMessage(_message.Message):
     def __init__(self, role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ("run", "attempt", "session", "user", "agent", "spec", "input", "history", "recalled", "memory_token")
+    __slots__ = ("run", "attempt", "session", "user", "agent", "spec", "input", "history", "recalled", "memory_token", "ledger_token")
     RUN_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class ExecuteRequest(_message.Message):
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     RECALLED_FIELD_NUMBER: _ClassVar[int]
     MEMORY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_TOKEN_FIELD_NUMBER: _ClassVar[int]
     run: str
     attempt: int
     session: str
@@ -92,10 +93,11 @@ class ExecuteRequest(_message.Message):
     history: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     recalled: _containers.RepeatedCompositeFieldContainer[_context_pb2.ContextItem]
     memory_token: str
-    def __init__(self, run: _Optional[str] = ..., attempt: _Optional[int] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., spec: _Optional[_Union[_agent_spec_pb2.AgentSpec, _Mapping]] = ..., input: _Optional[str] = ..., history: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., recalled: _Optional[_Iterable[_Union[_context_pb2.ContextItem, _Mapping]]] = ..., memory_token: _Optional[str] = ...) -> None: ...
+    ledger_token: str
+    def __init__(self, run: _Optional[str] = ..., attempt: _Optional[int] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., spec: _Optional[_Union[_agent_spec_pb2.AgentSpec, _Mapping]] = ..., input: _Optional[str] = ..., history: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., recalled: _Optional[_Iterable[_Union[_context_pb2.ContextItem, _Mapping]]] = ..., memory_token: _Optional[str] = ..., ledger_token: _Optional[str] = ...) -> None: ...
 
 class AgentEvent(_message.Message):
-    __slots__ = ("agent", "step", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "memory_written", "limit_reached", "completed")
+    __slots__ = ("agent", "step", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "memory_written", "limit_reached", "completed", "step_restarted", "suspended")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     STEP_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +112,8 @@ class AgentEvent(_message.Message):
     MEMORY_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     LIMIT_REACHED_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    STEP_RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_FIELD_NUMBER: _ClassVar[int]
     agent: str
     step: str
     step_started: _activity_pb2.StepStarted
@@ -124,4 +128,6 @@ class AgentEvent(_message.Message):
     memory_written: _activity_pb2.MemoryWritten
     limit_reached: _activity_pb2.LimitReached
     completed: _activity_pb2.Completed
-    def __init__(self, agent: _Optional[str] = ..., step: _Optional[str] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., completed: _Optional[_Union[_activity_pb2.Completed, _Mapping]] = ...) -> None: ...
+    step_restarted: _activity_pb2.StepRestarted
+    suspended: _activity_pb2.Suspended
+    def __init__(self, agent: _Optional[str] = ..., step: _Optional[str] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., completed: _Optional[_Union[_activity_pb2.Completed, _Mapping]] = ..., step_restarted: _Optional[_Union[_activity_pb2.StepRestarted, _Mapping]] = ..., suspended: _Optional[_Union[_activity_pb2.Suspended, _Mapping]] = ...) -> None: ...

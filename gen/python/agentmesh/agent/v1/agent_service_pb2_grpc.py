@@ -59,9 +59,9 @@ class AgentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Execute(self, request, context):
-        """Runs an agent once, from its input to its answer. The last event is `completed`; a stream that ends without it
-        failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED or
-        FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
+        """Runs an agent once, from its input to its answer. The last event is `completed`, or `suspended` when the ledger
+        told it to stop; a stream that ends without either failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED,
+        ATTEMPT_SUPERSEDED, DRAINING or FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
         Not retried: the agent may have acted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -31,9 +31,9 @@ class AgentServiceStub:
         agentmesh.agent.v1.agent_service_pb2.ExecuteRequest,
         agentmesh.agent.v1.agent_service_pb2.AgentEvent,
     ]
-    """Runs an agent once, from its input to its answer. The last event is `completed`; a stream that ends without it
-    failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED or
-    FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
+    """Runs an agent once, from its input to its answer. The last event is `completed`, or `suspended` when the ledger
+    told it to stop; a stream that ends without either failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED,
+    ATTEMPT_SUPERSEDED, DRAINING or FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
     Not retried: the agent may have acted.
     """
 
@@ -50,9 +50,9 @@ class AgentServiceAsyncStub:
         agentmesh.agent.v1.agent_service_pb2.ExecuteRequest,
         agentmesh.agent.v1.agent_service_pb2.AgentEvent,
     ]
-    """Runs an agent once, from its input to its answer. The last event is `completed`; a stream that ends without it
-    failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED or
-    FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
+    """Runs an agent once, from its input to its answer. The last event is `completed`, or `suspended` when the ledger
+    told it to stop; a stream that ends without either failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED,
+    ATTEMPT_SUPERSEDED, DRAINING or FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
     Not retried: the agent may have acted.
     """
 
@@ -73,9 +73,9 @@ class AgentServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.agent.v1.agent_service_pb2.ExecuteRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[agentmesh.agent.v1.agent_service_pb2.AgentEvent], collections.abc.AsyncIterator[agentmesh.agent.v1.agent_service_pb2.AgentEvent]]:
-        """Runs an agent once, from its input to its answer. The last event is `completed`; a stream that ends without it
-        failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED or
-        FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
+        """Runs an agent once, from its input to its answer. The last event is `completed`, or `suspended` when the ledger
+        told it to stop; a stream that ends without either failed, with a status that tells why: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, AGENT_FAILED,
+        ATTEMPT_SUPERSEDED, DRAINING or FIELD_INVALID for an unknown tool. Cancelling the call stops the agent and closes its model's socket.
         Not retried: the agent may have acted.
         """
 

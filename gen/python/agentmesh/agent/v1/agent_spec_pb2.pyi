@@ -14,25 +14,48 @@ class MemoryPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_POLICY_READ_WRITE: _ClassVar[MemoryPolicy]
     MEMORY_POLICY_READ_ONLY: _ClassVar[MemoryPolicy]
     MEMORY_POLICY_NONE: _ClassVar[MemoryPolicy]
+
+class Approval(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    APPROVAL_UNSPECIFIED: _ClassVar[Approval]
+    APPROVAL_AUTO: _ClassVar[Approval]
+    APPROVAL_ASK: _ClassVar[Approval]
+    APPROVAL_DENY: _ClassVar[Approval]
 MEMORY_POLICY_UNSPECIFIED: MemoryPolicy
 MEMORY_POLICY_READ_WRITE: MemoryPolicy
 MEMORY_POLICY_READ_ONLY: MemoryPolicy
 MEMORY_POLICY_NONE: MemoryPolicy
+APPROVAL_UNSPECIFIED: Approval
+APPROVAL_AUTO: Approval
+APPROVAL_ASK: Approval
+APPROVAL_DENY: Approval
+
+class ToolPolicy(_message.Message):
+    __slots__ = ("tool", "approval", "time_limit")
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    tool: str
+    approval: Approval
+    time_limit: _duration_pb2.Duration
+    def __init__(self, tool: _Optional[str] = ..., approval: _Optional[_Union[Approval, str]] = ..., time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RunLimits(_message.Message):
-    __slots__ = ("max_model_calls", "max_tool_calls", "max_tokens", "timeout")
+    __slots__ = ("max_model_calls", "max_tool_calls", "max_tokens", "timeout", "max_cost_micros")
     MAX_MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     max_model_calls: int
     max_tool_calls: int
     max_tokens: int
     timeout: _duration_pb2.Duration
-    def __init__(self, max_model_calls: _Optional[int] = ..., max_tool_calls: _Optional[int] = ..., max_tokens: _Optional[int] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_cost_micros: int
+    def __init__(self, max_model_calls: _Optional[int] = ..., max_tool_calls: _Optional[int] = ..., max_tokens: _Optional[int] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_cost_micros: _Optional[int] = ...) -> None: ...
 
 class AgentSpec(_message.Message):
-    __slots__ = ("runtime", "model", "instructions", "tools", "temperature", "memory", "limits")
+    __slots__ = ("runtime", "model", "instructions", "tools", "temperature", "memory", "limits", "tool_policies", "fallback_models", "cache_time")
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +63,9 @@ class AgentSpec(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_POLICIES_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_MODELS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_TIME_FIELD_NUMBER: _ClassVar[int]
     runtime: str
     model: str
     instructions: str
@@ -47,4 +73,7 @@ class AgentSpec(_message.Message):
     temperature: float
     memory: MemoryPolicy
     limits: RunLimits
-    def __init__(self, runtime: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., temperature: _Optional[float] = ..., memory: _Optional[_Union[MemoryPolicy, str]] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ...) -> None: ...
+    tool_policies: _containers.RepeatedCompositeFieldContainer[ToolPolicy]
+    fallback_models: _containers.RepeatedScalarFieldContainer[str]
+    cache_time: _duration_pb2.Duration
+    def __init__(self, runtime: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., temperature: _Optional[float] = ..., memory: _Optional[_Union[MemoryPolicy, str]] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ..., tool_policies: _Optional[_Iterable[_Union[ToolPolicy, _Mapping]]] = ..., fallback_models: _Optional[_Iterable[str]] = ..., cache_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -34,6 +34,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_MODEL_TIMEOUT: _ClassVar[ErrorReason]
     ERROR_REASON_LIMIT_REACHED: _ClassVar[ErrorReason]
     ERROR_REASON_AGENT_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_ATTEMPT_SUPERSEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_CLOSED: _ClassVar[ErrorReason]
+    ERROR_REASON_CIRCUIT_OPEN: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_RUNS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_FIELD_INVALID: ErrorReason
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
@@ -60,5 +64,9 @@ ERROR_REASON_MODEL_FAILED: ErrorReason
 ERROR_REASON_MODEL_TIMEOUT: ErrorReason
 ERROR_REASON_LIMIT_REACHED: ErrorReason
 ERROR_REASON_AGENT_FAILED: ErrorReason
+ERROR_REASON_ATTEMPT_SUPERSEDED: ErrorReason
+ERROR_REASON_REQUEST_CLOSED: ErrorReason
+ERROR_REASON_CIRCUIT_OPEN: ErrorReason
+ERROR_REASON_TOO_MANY_RUNS: ErrorReason
 CODE_FIELD_NUMBER: _ClassVar[int]
 code: _descriptor.FieldDescriptor

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from agentmesh.agent.v1 import activity_pb2 as agentmesh_dot_agent_dot_v1_dot_activity__pb2
 from agentmesh.errors.v1 import failure_pb2 as agentmesh_dot_errors_dot_v1_dot_failure__pb2
 from agentmesh.memory.v1 import context_pb2 as agentmesh_dot_memory_dot_v1_dot_context__pb2
+from agentmesh.orchestrator.v1 import input_request_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_input__request__pb2
 from agentmesh.orchestrator.v1 import run_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)agentmesh/orchestrator/v1/run_event.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a!agentmesh/errors/v1/failure.proto\x1a!agentmesh/memory/v1/context.proto\x1a#agentmesh/orchestrator/v1/run.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\x0fRunStateChanged\x12\x43\n\x05state\x18\x01 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x07\x61ttempt\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12!\n\x06output\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12\x36\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\x12/\n\x05usage\x18\x05 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x9b\x01\n\x0eMemoryRecalled\x12\x41\n\x05items\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemB\t\xbaH\x06\x92\x01\x03\x10\xac\x02R\x05items\x12\x46\n\x08\x64\x65graded\x18\x02 \x03(\x0e\x32 .agentmesh.memory.v1.MemoryLayerB\x08\xbaH\x05\x92\x01\x02\x10\x08R\x08\x64\x65graded\"\x0b\n\tHeartbeat\"7\n\x03Gap\x12\x30\n\x0foldest_sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01R\x0eoldestSequence\"\x98\n\n\x08RunEvent\x12#\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x19\n\x03run\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12\x1e\n\x05\x61gent\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1b\n\x04step\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18PR\x04step\x12\"\n\x08trace_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18 R\x07traceId\x12Q\n\rstate_changed\x18\x07 \x01(\x0b\x32*.agentmesh.orchestrator.v1.RunStateChangedH\x00R\x0cstateChanged\x12T\n\x0fmemory_recalled\x18\x08 \x01(\x0b\x32).agentmesh.orchestrator.v1.MemoryRecalledH\x00R\x0ememoryRecalled\x12J\n\x0ememory_written\x18\t \x01(\x0b\x32!.agentmesh.agent.v1.MemoryWrittenH\x00R\rmemoryWritten\x12\x44\n\x0cstep_started\x18\n \x01(\x0b\x32\x1f.agentmesh.agent.v1.StepStartedH\x00R\x0bstepStarted\x12G\n\rstep_finished\x18\x0b \x01(\x0b\x32 .agentmesh.agent.v1.StepFinishedH\x00R\x0cstepFinished\x12M\n\x0fmessage_started\x18\x0c \x01(\x0b\x32\".agentmesh.agent.v1.MessageStartedH\x00R\x0emessageStarted\x12\x41\n\x0btoken_delta\x18\r \x01(\x0b\x32\x1e.agentmesh.agent.v1.TokenDeltaH\x00R\ntokenDelta\x12P\n\x10message_finished\x18\x0e \x01(\x0b\x32#.agentmesh.agent.v1.MessageFinishedH\x00R\x0fmessageFinished\x12G\n\rthought_delta\x18\x0f \x01(\x0b\x32 .agentmesh.agent.v1.ThoughtDeltaH\x00R\x0cthoughtDelta\x12;\n\ttool_call\x18\x10 \x01(\x0b\x32\x1c.agentmesh.agent.v1.ToolCallH\x00R\x08toolCall\x12\x41\n\x0btool_result\x18\x11 \x01(\x0b\x32\x1e.agentmesh.agent.v1.ToolResultH\x00R\ntoolResult\x12\x31\n\x05usage\x18\x12 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageH\x00R\x05usage\x12G\n\rlimit_reached\x18\x13 \x01(\x0b\x32 .agentmesh.agent.v1.LimitReachedH\x00R\x0climitReached\x12\x44\n\theartbeat\x18\x14 \x01(\x0b\x32$.agentmesh.orchestrator.v1.HeartbeatH\x00R\theartbeat\x12\x32\n\x03gap\x18\x15 \x01(\x0b\x32\x1e.agentmesh.orchestrator.v1.GapH\x00R\x03gapB\x07\n\x05\x65ventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)agentmesh/orchestrator/v1/run_event.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a!agentmesh/errors/v1/failure.proto\x1a!agentmesh/memory/v1/context.proto\x1a-agentmesh/orchestrator/v1/input_request.proto\x1a#agentmesh/orchestrator/v1/run.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\x0fRunStateChanged\x12\x43\n\x05state\x18\x01 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x07\x61ttempt\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12!\n\x06output\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12\x36\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\x12/\n\x05usage\x18\x05 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x9b\x01\n\x0eMemoryRecalled\x12\x41\n\x05items\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemB\t\xbaH\x06\x92\x01\x03\x10\xac\x02R\x05items\x12\x46\n\x08\x64\x65graded\x18\x02 \x03(\x0e\x32 .agentmesh.memory.v1.MemoryLayerB\x08\xbaH\x05\x92\x01\x02\x10\x08R\x08\x64\x65graded\"F\n\x07Steered\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\x12\x1c\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\"S\n\x0eInputRequested\x12\x41\n\x07request\x18\x01 \x01(\x0b\x32\'.agentmesh.orchestrator.v1.InputRequestR\x07request\"\xb9\x01\n\rInputAnswered\x12!\n\x07request\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07request\x12H\n\x06\x61nswer\x18\x02 \x01(\x0e\x32&.agentmesh.orchestrator.v1.InputAnswerB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06\x61nswer\x12\x1c\n\x04user\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12\x1d\n\x04text\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\"\x0b\n\tHeartbeat\"7\n\x03Gap\x12\x30\n\x0foldest_sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01R\x0eoldestSequence\"\xcd\x0c\n\x08RunEvent\x12#\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x19\n\x03run\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12\x1e\n\x05\x61gent\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1b\n\x04step\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18PR\x04step\x12\"\n\x08trace_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18 R\x07traceId\x12Q\n\rstate_changed\x18\x07 \x01(\x0b\x32*.agentmesh.orchestrator.v1.RunStateChangedH\x00R\x0cstateChanged\x12T\n\x0fmemory_recalled\x18\x08 \x01(\x0b\x32).agentmesh.orchestrator.v1.MemoryRecalledH\x00R\x0ememoryRecalled\x12J\n\x0ememory_written\x18\t \x01(\x0b\x32!.agentmesh.agent.v1.MemoryWrittenH\x00R\rmemoryWritten\x12\x44\n\x0cstep_started\x18\n \x01(\x0b\x32\x1f.agentmesh.agent.v1.StepStartedH\x00R\x0bstepStarted\x12G\n\rstep_finished\x18\x0b \x01(\x0b\x32 .agentmesh.agent.v1.StepFinishedH\x00R\x0cstepFinished\x12M\n\x0fmessage_started\x18\x0c \x01(\x0b\x32\".agentmesh.agent.v1.MessageStartedH\x00R\x0emessageStarted\x12\x41\n\x0btoken_delta\x18\r \x01(\x0b\x32\x1e.agentmesh.agent.v1.TokenDeltaH\x00R\ntokenDelta\x12P\n\x10message_finished\x18\x0e \x01(\x0b\x32#.agentmesh.agent.v1.MessageFinishedH\x00R\x0fmessageFinished\x12G\n\rthought_delta\x18\x0f \x01(\x0b\x32 .agentmesh.agent.v1.ThoughtDeltaH\x00R\x0cthoughtDelta\x12;\n\ttool_call\x18\x10 \x01(\x0b\x32\x1c.agentmesh.agent.v1.ToolCallH\x00R\x08toolCall\x12\x41\n\x0btool_result\x18\x11 \x01(\x0b\x32\x1e.agentmesh.agent.v1.ToolResultH\x00R\ntoolResult\x12\x31\n\x05usage\x18\x12 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageH\x00R\x05usage\x12G\n\rlimit_reached\x18\x13 \x01(\x0b\x32 .agentmesh.agent.v1.LimitReachedH\x00R\x0climitReached\x12\x44\n\theartbeat\x18\x14 \x01(\x0b\x32$.agentmesh.orchestrator.v1.HeartbeatH\x00R\theartbeat\x12\x32\n\x03gap\x18\x15 \x01(\x0b\x32\x1e.agentmesh.orchestrator.v1.GapH\x00R\x03gap\x12J\n\x0estep_restarted\x18\x16 \x01(\x0b\x32!.agentmesh.agent.v1.StepRestartedH\x00R\rstepRestarted\x12T\n\x0finput_requested\x18\x17 \x01(\x0b\x32).agentmesh.orchestrator.v1.InputRequestedH\x00R\x0einputRequested\x12Q\n\x0einput_answered\x18\x18 \x01(\x0b\x32(.agentmesh.orchestrator.v1.InputAnsweredH\x00R\rinputAnswered\x12>\n\x07steered\x18\x19 \x01(\x0b\x32\".agentmesh.orchestrator.v1.SteeredH\x00R\x07steeredB\x07\n\x05\x65ventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYRECALLED'].fields_by_name['items']._serialized_options = b'\272H\006\222\001\003\020\254\002'
   _globals['_MEMORYRECALLED'].fields_by_name['degraded']._loaded_options = None
   _globals['_MEMORYRECALLED'].fields_by_name['degraded']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_STEERED'].fields_by_name['text']._loaded_options = None
+  _globals['_STEERED'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200\004'
+  _globals['_STEERED'].fields_by_name['user']._loaded_options = None
+  _globals['_STEERED'].fields_by_name['user']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_INPUTANSWERED'].fields_by_name['request']._loaded_options = None
+  _globals['_INPUTANSWERED'].fields_by_name['request']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_INPUTANSWERED'].fields_by_name['answer']._loaded_options = None
+  _globals['_INPUTANSWERED'].fields_by_name['answer']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_INPUTANSWERED'].fields_by_name['user']._loaded_options = None
+  _globals['_INPUTANSWERED'].fields_by_name['user']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_INPUTANSWERED'].fields_by_name['text']._loaded_options = None
+  _globals['_INPUTANSWERED'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200\004'
   _globals['_GAP'].fields_by_name['oldest_sequence']._loaded_options = None
   _globals['_GAP'].fields_by_name['oldest_sequence']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_RUNEVENT'].fields_by_name['sequence']._loaded_options = None
@@ -59,14 +72,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNEVENT'].fields_by_name['step']._serialized_options = b'\272H\004r\002\030P'
   _globals['_RUNEVENT'].fields_by_name['trace_id']._loaded_options = None
   _globals['_RUNEVENT'].fields_by_name['trace_id']._serialized_options = b'\272H\004r\002\030 '
-  _globals['_RUNSTATECHANGED']._serialized_start=277
-  _globals['_RUNSTATECHANGED']._serialized_end=538
-  _globals['_MEMORYRECALLED']._serialized_start=541
-  _globals['_MEMORYRECALLED']._serialized_end=696
-  _globals['_HEARTBEAT']._serialized_start=698
-  _globals['_HEARTBEAT']._serialized_end=709
-  _globals['_GAP']._serialized_start=711
-  _globals['_GAP']._serialized_end=766
-  _globals['_RUNEVENT']._serialized_start=769
-  _globals['_RUNEVENT']._serialized_end=2073
+  _globals['_RUNSTATECHANGED']._serialized_start=324
+  _globals['_RUNSTATECHANGED']._serialized_end=585
+  _globals['_MEMORYRECALLED']._serialized_start=588
+  _globals['_MEMORYRECALLED']._serialized_end=743
+  _globals['_STEERED']._serialized_start=745
+  _globals['_STEERED']._serialized_end=815
+  _globals['_INPUTREQUESTED']._serialized_start=817
+  _globals['_INPUTREQUESTED']._serialized_end=900
+  _globals['_INPUTANSWERED']._serialized_start=903
+  _globals['_INPUTANSWERED']._serialized_end=1088
+  _globals['_HEARTBEAT']._serialized_start=1090
+  _globals['_HEARTBEAT']._serialized_end=1101
+  _globals['_GAP']._serialized_start=1103
+  _globals['_GAP']._serialized_end=1158
+  _globals['_RUNEVENT']._serialized_start=1161
+  _globals['_RUNEVENT']._serialized_end=2774
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 from agentmesh.agent.v1 import activity_pb2 as _activity_pb2
 from agentmesh.errors.v1 import failure_pb2 as _failure_pb2
 from agentmesh.memory.v1 import context_pb2 as _context_pb2
+from agentmesh.orchestrator.v1 import input_request_pb2 as _input_request_pb2
 from agentmesh.orchestrator.v1 import run_pb2 as _run_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -33,6 +34,32 @@ class MemoryRecalled(_message.Message):
     degraded: _containers.RepeatedScalarFieldContainer[_context_pb2.MemoryLayer]
     def __init__(self, items: _Optional[_Iterable[_Union[_context_pb2.ContextItem, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[_context_pb2.MemoryLayer, str]]] = ...) -> None: ...
 
+class Steered(_message.Message):
+    __slots__ = ("text", "user")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    user: str
+    def __init__(self, text: _Optional[str] = ..., user: _Optional[str] = ...) -> None: ...
+
+class InputRequested(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: _input_request_pb2.InputRequest
+    def __init__(self, request: _Optional[_Union[_input_request_pb2.InputRequest, _Mapping]] = ...) -> None: ...
+
+class InputAnswered(_message.Message):
+    __slots__ = ("request", "answer", "user", "text")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    request: str
+    answer: _input_request_pb2.InputAnswer
+    user: str
+    text: str
+    def __init__(self, request: _Optional[str] = ..., answer: _Optional[_Union[_input_request_pb2.InputAnswer, str]] = ..., user: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
 class Heartbeat(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -44,7 +71,7 @@ class Gap(_message.Message):
     def __init__(self, oldest_sequence: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
-    __slots__ = ("sequence", "create_time", "run", "agent", "step", "trace_id", "state_changed", "memory_recalled", "memory_written", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "limit_reached", "heartbeat", "gap")
+    __slots__ = ("sequence", "create_time", "run", "agent", "step", "trace_id", "state_changed", "memory_recalled", "memory_written", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "limit_reached", "heartbeat", "gap", "step_restarted", "input_requested", "input_answered", "steered")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +93,10 @@ class RunEvent(_message.Message):
     LIMIT_REACHED_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    STEP_RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    INPUT_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    INPUT_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    STEERED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     create_time: _timestamp_pb2.Timestamp
     run: str
@@ -87,4 +118,8 @@ class RunEvent(_message.Message):
     limit_reached: _activity_pb2.LimitReached
     heartbeat: Heartbeat
     gap: Gap
-    def __init__(self, sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., step: _Optional[str] = ..., trace_id: _Optional[str] = ..., state_changed: _Optional[_Union[RunStateChanged, _Mapping]] = ..., memory_recalled: _Optional[_Union[MemoryRecalled, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ...) -> None: ...
+    step_restarted: _activity_pb2.StepRestarted
+    input_requested: InputRequested
+    input_answered: InputAnswered
+    steered: Steered
+    def __init__(self, sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., step: _Optional[str] = ..., trace_id: _Optional[str] = ..., state_changed: _Optional[_Union[RunStateChanged, _Mapping]] = ..., memory_recalled: _Optional[_Union[MemoryRecalled, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., step_restarted: _Optional[_Union[_activity_pb2.StepRestarted, _Mapping]] = ..., input_requested: _Optional[_Union[InputRequested, _Mapping]] = ..., input_answered: _Optional[_Union[InputAnswered, _Mapping]] = ..., steered: _Optional[_Union[Steered, _Mapping]] = ...) -> None: ...

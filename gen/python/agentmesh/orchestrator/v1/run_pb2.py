@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from agentmesh.agent.v1 import activity_pb2 as agentmesh_dot_agent_dot_v1_dot_activity__pb2
 from agentmesh.agent.v1 import agent_spec_pb2 as agentmesh_dot_agent_dot_v1_dot_agent__spec__pb2
 from agentmesh.errors.v1 import failure_pb2 as agentmesh_dot_errors_dot_v1_dot_failure__pb2
+from agentmesh.orchestrator.v1 import input_request_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_input__request__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#agentmesh/orchestrator/v1/run.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a#agentmesh/agent/v1/agent_spec.proto\x1a!agentmesh/errors/v1/failure.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x05\n\x03Run\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12!\n\x07session\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07session\x12\x1c\n\x04user\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12\x1d\n\x05\x61gent\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05\x61gent\x12\x1f\n\x05input\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x05input\x12\x43\n\x05state\x18\x06 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x06output\x18\x07 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12\x36\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\x12/\n\x05usage\x18\t \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\x12!\n\x07\x61ttempt\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12\x35\n\x06limits\x18\x0b \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\x12,\n\rlast_sequence\x18\x0c \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0clastSequence\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x39\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0b\x66inish_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime*\x9a\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_QUEUED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x17\n\x13RUN_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x05*J\n\x07RunView\x12\x18\n\x14RUN_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eRUN_VIEW_BASIC\x10\x01\x12\x11\n\rRUN_VIEW_FULL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#agentmesh/orchestrator/v1/run.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a#agentmesh/agent/v1/agent_spec.proto\x1a!agentmesh/errors/v1/failure.proto\x1a-agentmesh/orchestrator/v1/input_request.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x06\n\x03Run\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12!\n\x07session\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07session\x12\x1c\n\x04user\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12\x1d\n\x05\x61gent\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05\x61gent\x12\x1f\n\x05input\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x05input\x12\x43\n\x05state\x18\x06 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x06output\x18\x07 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12\x36\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\x12/\n\x05usage\x18\t \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\x12!\n\x07\x61ttempt\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12\x35\n\x06limits\x18\x0b \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\x12,\n\rlast_sequence\x18\x0c \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0clastSequence\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x39\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0b\x66inish_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12M\n\x08requests\x18\x10 \x03(\x0b\x32\'.agentmesh.orchestrator.v1.InputRequestB\x08\xbaH\x05\x92\x01\x02\x10@R\x08requests\x12(\n\x0b\x66orked_from\x18\x11 \x01(\tB\x07\xbaH\x04r\x02\x18@R\nforkedFrom*\xc7\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10RUN_STATE_QUEUED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x17\n\x13RUN_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x05\x12\x14\n\x10RUN_STATE_PAUSED\x10\x06\x12\x15\n\x11RUN_STATE_WAITING\x10\x07*J\n\x07RunView\x12\x18\n\x14RUN_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eRUN_VIEW_BASIC\x10\x01\x12\x11\n\rRUN_VIEW_FULL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,10 +55,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUN'].fields_by_name['attempt']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_RUN'].fields_by_name['last_sequence']._loaded_options = None
   _globals['_RUN'].fields_by_name['last_sequence']._serialized_options = b'\272H\004\"\002(\000'
-  _globals['_RUNSTATE']._serialized_start=924
-  _globals['_RUNSTATE']._serialized_end=1078
-  _globals['_RUNVIEW']._serialized_start=1080
-  _globals['_RUNVIEW']._serialized_end=1154
-  _globals['_RUN']._serialized_start=236
-  _globals['_RUN']._serialized_end=921
+  _globals['_RUN'].fields_by_name['requests']._loaded_options = None
+  _globals['_RUN'].fields_by_name['requests']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_RUN'].fields_by_name['forked_from']._loaded_options = None
+  _globals['_RUN'].fields_by_name['forked_from']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RUNSTATE']._serialized_start=1092
+  _globals['_RUNSTATE']._serialized_end=1291
+  _globals['_RUNVIEW']._serialized_start=1293
+  _globals['_RUNVIEW']._serialized_end=1367
+  _globals['_RUN']._serialized_start=283
+  _globals['_RUN']._serialized_end=1089
 # @@protoc_insertion_point(module_scope)

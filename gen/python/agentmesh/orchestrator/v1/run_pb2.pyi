@@ -1,12 +1,14 @@
 from agentmesh.agent.v1 import activity_pb2 as _activity_pb2
 from agentmesh.agent.v1 import agent_spec_pb2 as _agent_spec_pb2
 from agentmesh.errors.v1 import failure_pb2 as _failure_pb2
+from agentmesh.orchestrator.v1 import input_request_pb2 as _input_request_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -18,6 +20,8 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_SUCCEEDED: _ClassVar[RunState]
     RUN_STATE_FAILED: _ClassVar[RunState]
     RUN_STATE_CANCELLED: _ClassVar[RunState]
+    RUN_STATE_PAUSED: _ClassVar[RunState]
+    RUN_STATE_WAITING: _ClassVar[RunState]
 
 class RunView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -30,12 +34,14 @@ RUN_STATE_RUNNING: RunState
 RUN_STATE_SUCCEEDED: RunState
 RUN_STATE_FAILED: RunState
 RUN_STATE_CANCELLED: RunState
+RUN_STATE_PAUSED: RunState
+RUN_STATE_WAITING: RunState
 RUN_VIEW_UNSPECIFIED: RunView
 RUN_VIEW_BASIC: RunView
 RUN_VIEW_FULL: RunView
 
 class Run(_message.Message):
-    __slots__ = ("id", "session", "user", "agent", "input", "state", "output", "failure", "usage", "attempt", "limits", "last_sequence", "create_time", "start_time", "finish_time")
+    __slots__ = ("id", "session", "user", "agent", "input", "state", "output", "failure", "usage", "attempt", "limits", "last_sequence", "create_time", "start_time", "finish_time", "requests", "forked_from")
     ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +57,8 @@ class Run(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    FORKED_FROM_FIELD_NUMBER: _ClassVar[int]
     id: str
     session: str
     user: str
@@ -66,4 +74,6 @@ class Run(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     start_time: _timestamp_pb2.Timestamp
     finish_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., output: _Optional[str] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    requests: _containers.RepeatedCompositeFieldContainer[_input_request_pb2.InputRequest]
+    forked_from: str
+    def __init__(self, id: _Optional[str] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., output: _Optional[str] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[_input_request_pb2.InputRequest, _Mapping]]] = ..., forked_from: _Optional[str] = ...) -> None: ...

@@ -23,7 +23,9 @@ _sym_db = _symbol_database.Default()
 
 
 from agentmesh.agent.v1 import agent_spec_pb2 as agentmesh_dot_agent_dot_v1_dot_agent__spec__pb2
+from agentmesh.errors.v1 import failure_pb2 as agentmesh_dot_errors_dot_v1_dot_failure__pb2
 from agentmesh.orchestrator.v1 import run_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__pb2
+from agentmesh.orchestrator.v1 import run_control_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2
 from agentmesh.orchestrator.v1 import run_event_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__event__pb2
 from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_method__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
@@ -31,7 +33,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+agentmesh/orchestrator/v1/run_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a#agentmesh/agent/v1/agent_spec.proto\x1a#agentmesh/orchestrator/v1/run.proto\x1a)agentmesh/orchestrator/v1/run_event.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcf\x02\n\x10\x43reateRunRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x32\n\x07session\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x07session\x12\x33\n\x05\x61gent\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18@2\x14^([a-z][a-z0-9-]*)?$R\x05\x61gent\x12-\n\x05input\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12\x31\n\x04user\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x35\n\x06limits\x18\x06 \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\"\xb1\x01\n\x10StreamRunRequest\x12\x45\n\x03run\x18\x01 \x01(\x0b\x32+.agentmesh.orchestrator.v1.CreateRunRequestB\x06\xbaH\x03\xc8\x01\x01R\x03run\x12V\n\ron_disconnect\x18\x02 \x01(\x0e\x32\'.agentmesh.orchestrator.v1.OnDisconnectB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0conDisconnect\"\x7f\n\rGetRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12@\n\x04view\x18\x02 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"\xd3\x02\n\x0fListRunsRequest\x12\x32\n\x07session\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x07session\x12\x33\n\x05\x61gent\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18@2\x14^([a-z][a-z0-9-]*)?$R\x05\x61gent\x12\x43\n\x05state\x18\x03 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12@\n\x04view\x18\x04 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\x12\'\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"n\n\x10ListRunsResponse\x12\x32\n\x04runs\x18\x01 \x03(\x0b\x32\x1e.agentmesh.orchestrator.v1.RunR\x04runs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc5\x01\n\x0eWaitRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12\x43\n\x08max_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\xac\x02\x32\x00R\x07maxWait\x12@\n\x04view\x18\x03 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"s\n\x13SubscribeRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12.\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\rafterSequence\"@\n\x10\x43\x61ncelRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run*c\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x1a\n\x16ON_DISCONNECT_CONTINUE\x10\x01\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x02\x32\xcd\x07\n\nRunService\x12\x7f\n\tCreateRun\x12+.agentmesh.orchestrator.v1.CreateRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"%\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\r\"\x08/v1/runs:\x01*\x12\x8b\x01\n\tStreamRun\x12+.agentmesh.orchestrator.v1.StreamRunRequest\x1a#.agentmesh.orchestrator.v1.RunEvent\"*\xd2\xda\x18\x0c\n\nruns.write\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/runs:stream:\x01*0\x01\x12{\n\x06GetRun\x12(.agentmesh.orchestrator.v1.GetRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"\'\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/runs/{run}\x12\x86\x01\n\x08ListRuns\x12*.agentmesh.orchestrator.v1.ListRunsRequest\x1a+.agentmesh.orchestrator.v1.ListRunsResponse\"!\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\n\x12\x08/v1/runs\x12\x82\x01\n\x07WaitRun\x12).agentmesh.orchestrator.v1.WaitRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\",\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/runs/{run}:wait\x12\x95\x01\n\x0cSubscribeRun\x12..agentmesh.orchestrator.v1.SubscribeRunRequest\x1a#.agentmesh.orchestrator.v1.RunEvent\".\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/runs/{run}/events0\x01\x12\x8c\x01\n\tCancelRun\x12+.agentmesh.orchestrator.v1.CancelRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"2\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/runs/{run}:cancel:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+agentmesh/orchestrator/v1/run_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a#agentmesh/agent/v1/agent_spec.proto\x1a!agentmesh/errors/v1/failure.proto\x1a#agentmesh/orchestrator/v1/run.proto\x1a+agentmesh/orchestrator/v1/run_control.proto\x1a)agentmesh/orchestrator/v1/run_event.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\x95\x03\n\x10\x43reateRunRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x32\n\x07session\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x07session\x12\x33\n\x05\x61gent\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18@2\x14^([a-z][a-z0-9-]*)?$R\x05\x61gent\x12-\n\x05input\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12\x31\n\x04user\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x35\n\x06limits\x18\x06 \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\x12\x44\n\x07on_busy\x18\x07 \x01(\x0e\x32!.agentmesh.orchestrator.v1.OnBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06onBusy\"\xb1\x01\n\x10StreamRunRequest\x12\x45\n\x03run\x18\x01 \x01(\x0b\x32+.agentmesh.orchestrator.v1.CreateRunRequestB\x06\xbaH\x03\xc8\x01\x01R\x03run\x12V\n\ron_disconnect\x18\x02 \x01(\x0e\x32\'.agentmesh.orchestrator.v1.OnDisconnectB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0conDisconnect\"\x7f\n\rGetRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12@\n\x04view\x18\x02 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"\xd3\x02\n\x0fListRunsRequest\x12\x32\n\x07session\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x07session\x12\x33\n\x05\x61gent\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18@2\x14^([a-z][a-z0-9-]*)?$R\x05\x61gent\x12\x43\n\x05state\x18\x03 \x01(\x0e\x32#.agentmesh.orchestrator.v1.RunStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12@\n\x04view\x18\x04 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\x12\'\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"n\n\x10ListRunsResponse\x12\x32\n\x04runs\x18\x01 \x03(\x0b\x32\x1e.agentmesh.orchestrator.v1.RunR\x04runs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc5\x01\n\x0eWaitRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12\x43\n\x08max_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\xac\x02\x32\x00R\x07maxWait\x12@\n\x04view\x18\x03 \x01(\x0e\x32\".agentmesh.orchestrator.v1.RunViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"s\n\x13SubscribeRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12.\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\rafterSequence\"@\n\x10\x43\x61ncelRunRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\"m\n\x16\x42\x61tchCreateRunsRequest\x12S\n\x08requests\x18\x01 \x03(\x0b\x32+.agentmesh.orchestrator.v1.CreateRunRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64R\x08requests\"\x8f\x01\n\x15\x42\x61tchCreateRunsResult\x12\x32\n\x03run\x18\x01 \x01(\x0b\x32\x1e.agentmesh.orchestrator.v1.RunH\x00R\x03run\x12\x38\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureH\x00R\x07\x66\x61ilureB\x08\n\x06result\"e\n\x17\x42\x61tchCreateRunsResponse\x12J\n\x07results\x18\x01 \x03(\x0b\x32\x30.agentmesh.orchestrator.v1.BatchCreateRunsResultR\x07results*c\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x1a\n\x16ON_DISCONNECT_CONTINUE\x10\x01\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x02*w\n\x06OnBusy\x12\x17\n\x13ON_BUSY_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_BUSY_REJECT\x10\x01\x12\x13\n\x0fON_BUSY_ENQUEUE\x10\x02\x12\x15\n\x11ON_BUSY_INTERRUPT\x10\x03\x12\x14\n\x10ON_BUSY_ROLLBACK\x10\x04\x32\x81\x11\n\nRunService\x12\x7f\n\tCreateRun\x12+.agentmesh.orchestrator.v1.CreateRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"%\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\r\"\x08/v1/runs:\x01*\x12\x8b\x01\n\tStreamRun\x12+.agentmesh.orchestrator.v1.StreamRunRequest\x1a#.agentmesh.orchestrator.v1.RunEvent\"*\xd2\xda\x18\x0c\n\nruns.write\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/runs:stream:\x01*0\x01\x12{\n\x06GetRun\x12(.agentmesh.orchestrator.v1.GetRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"\'\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/runs/{run}\x12\x86\x01\n\x08ListRuns\x12*.agentmesh.orchestrator.v1.ListRunsRequest\x1a+.agentmesh.orchestrator.v1.ListRunsResponse\"!\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\n\x12\x08/v1/runs\x12\x82\x01\n\x07WaitRun\x12).agentmesh.orchestrator.v1.WaitRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\",\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/runs/{run}:wait\x12\x95\x01\n\x0cSubscribeRun\x12..agentmesh.orchestrator.v1.SubscribeRunRequest\x1a#.agentmesh.orchestrator.v1.RunEvent\".\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/runs/{run}/events0\x01\x12\x8c\x01\n\tCancelRun\x12+.agentmesh.orchestrator.v1.CancelRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"2\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/runs/{run}:cancel:\x01*\x12\xab\x01\n\x0f\x42\x61tchCreateRuns\x12\x31.agentmesh.orchestrator.v1.BatchCreateRunsRequest\x1a\x32.agentmesh.orchestrator.v1.BatchCreateRunsResponse\"1\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/runs:batchCreate:\x01*\x12\x89\x01\n\x08PauseRun\x12*.agentmesh.orchestrator.v1.PauseRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"1\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/runs/{run}:pause:\x01*\x12\x8c\x01\n\tResumeRun\x12+.agentmesh.orchestrator.v1.ResumeRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"2\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/runs/{run}:resume:\x01*\x12\x84\x01\n\x07StepRun\x12).agentmesh.orchestrator.v1.StepRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\".\xd2\xda\x18\x0c\n\nruns.write\x82\xd3\xe4\x93\x02\x18\"\x13/v1/runs/{run}:step:\x01*\x12\x89\x01\n\x08SteerRun\x12*.agentmesh.orchestrator.v1.SteerRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"1\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/runs/{run}:steer:\x01*\x12\xb4\x01\n\x10RespondToRequest\x12\x32.agentmesh.orchestrator.v1.RespondToRequestRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"L\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x34\"//v1/runs/{run}/requests/{input_request}:respond:\x01*\x12\x86\x01\n\x07\x46orkRun\x12).agentmesh.orchestrator.v1.ForkRunRequest\x1a\x1e.agentmesh.orchestrator.v1.Run\"0\xd2\xda\x18\x0e\n\nruns.write\x10\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/runs/{run}:fork:\x01*\x12\x95\x01\n\tListSteps\x12+.agentmesh.orchestrator.v1.ListStepsRequest\x1a,.agentmesh.orchestrator.v1.ListStepsResponse\"-\xd2\xda\x18\r\n\truns.read\x10\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/runs/{run}/stepsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATERUNREQUEST'].fields_by_name['input']._serialized_options = b'\272H\024r\022\020\001(\200\200\0202\n^[^\\x00]*$'
   _globals['_CREATERUNREQUEST'].fields_by_name['user']._loaded_options = None
   _globals['_CREATERUNREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\200\0022\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_CREATERUNREQUEST'].fields_by_name['on_busy']._loaded_options = None
+  _globals['_CREATERUNREQUEST'].fields_by_name['on_busy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_STREAMRUNREQUEST'].fields_by_name['run']._loaded_options = None
   _globals['_STREAMRUNREQUEST'].fields_by_name['run']._serialized_options = b'\272H\003\310\001\001'
   _globals['_STREAMRUNREQUEST'].fields_by_name['on_disconnect']._loaded_options = None
@@ -80,6 +84,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBERUNREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_CANCELRUNREQUEST'].fields_by_name['run']._loaded_options = None
   _globals['_CANCELRUNREQUEST'].fields_by_name['run']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
+  _globals['_BATCHCREATERUNSREQUEST'].fields_by_name['requests']._loaded_options = None
+  _globals['_BATCHCREATERUNSREQUEST'].fields_by_name['requests']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_RUNSERVICE'].methods_by_name['CreateRun']._loaded_options = None
   _globals['_RUNSERVICE'].methods_by_name['CreateRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\r\"\010/v1/runs:\001*'
   _globals['_RUNSERVICE'].methods_by_name['StreamRun']._loaded_options = None
@@ -94,24 +100,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSERVICE'].methods_by_name['SubscribeRun']._serialized_options = b'\322\332\030\r\n\truns.read\020\001\202\323\344\223\002\027\022\025/v1/runs/{run}/events'
   _globals['_RUNSERVICE'].methods_by_name['CancelRun']._loaded_options = None
   _globals['_RUNSERVICE'].methods_by_name['CancelRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\032\"\025/v1/runs/{run}:cancel:\001*'
-  _globals['_ONDISCONNECT']._serialized_start=1800
-  _globals['_ONDISCONNECT']._serialized_end=1899
-  _globals['_CREATERUNREQUEST']._serialized_start=317
-  _globals['_CREATERUNREQUEST']._serialized_end=652
-  _globals['_STREAMRUNREQUEST']._serialized_start=655
-  _globals['_STREAMRUNREQUEST']._serialized_end=832
-  _globals['_GETRUNREQUEST']._serialized_start=834
-  _globals['_GETRUNREQUEST']._serialized_end=961
-  _globals['_LISTRUNSREQUEST']._serialized_start=964
-  _globals['_LISTRUNSREQUEST']._serialized_end=1303
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1305
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1415
-  _globals['_WAITRUNREQUEST']._serialized_start=1418
-  _globals['_WAITRUNREQUEST']._serialized_end=1615
-  _globals['_SUBSCRIBERUNREQUEST']._serialized_start=1617
-  _globals['_SUBSCRIBERUNREQUEST']._serialized_end=1732
-  _globals['_CANCELRUNREQUEST']._serialized_start=1734
-  _globals['_CANCELRUNREQUEST']._serialized_end=1798
-  _globals['_RUNSERVICE']._serialized_start=1902
-  _globals['_RUNSERVICE']._serialized_end=2875
+  _globals['_RUNSERVICE'].methods_by_name['BatchCreateRuns']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['BatchCreateRuns']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\031\"\024/v1/runs:batchCreate:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['PauseRun']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['PauseRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\031\"\024/v1/runs/{run}:pause:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['ResumeRun']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['ResumeRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\032\"\025/v1/runs/{run}:resume:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['StepRun']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['StepRun']._serialized_options = b'\322\332\030\014\n\nruns.write\202\323\344\223\002\030\"\023/v1/runs/{run}:step:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['SteerRun']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['SteerRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\031\"\024/v1/runs/{run}:steer:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['RespondToRequest']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['RespondToRequest']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\0024\"//v1/runs/{run}/requests/{input_request}:respond:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['ForkRun']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['ForkRun']._serialized_options = b'\322\332\030\016\n\nruns.write\020\001\202\323\344\223\002\030\"\023/v1/runs/{run}:fork:\001*'
+  _globals['_RUNSERVICE'].methods_by_name['ListSteps']._loaded_options = None
+  _globals['_RUNSERVICE'].methods_by_name['ListSteps']._serialized_options = b'\322\332\030\r\n\truns.read\020\001\202\323\344\223\002\026\022\024/v1/runs/{run}/steps'
+  _globals['_ONDISCONNECT']._serialized_start=2310
+  _globals['_ONDISCONNECT']._serialized_end=2409
+  _globals['_ONBUSY']._serialized_start=2411
+  _globals['_ONBUSY']._serialized_end=2530
+  _globals['_CREATERUNREQUEST']._serialized_start=397
+  _globals['_CREATERUNREQUEST']._serialized_end=802
+  _globals['_STREAMRUNREQUEST']._serialized_start=805
+  _globals['_STREAMRUNREQUEST']._serialized_end=982
+  _globals['_GETRUNREQUEST']._serialized_start=984
+  _globals['_GETRUNREQUEST']._serialized_end=1111
+  _globals['_LISTRUNSREQUEST']._serialized_start=1114
+  _globals['_LISTRUNSREQUEST']._serialized_end=1453
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1455
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1565
+  _globals['_WAITRUNREQUEST']._serialized_start=1568
+  _globals['_WAITRUNREQUEST']._serialized_end=1765
+  _globals['_SUBSCRIBERUNREQUEST']._serialized_start=1767
+  _globals['_SUBSCRIBERUNREQUEST']._serialized_end=1882
+  _globals['_CANCELRUNREQUEST']._serialized_start=1884
+  _globals['_CANCELRUNREQUEST']._serialized_end=1948
+  _globals['_BATCHCREATERUNSREQUEST']._serialized_start=1950
+  _globals['_BATCHCREATERUNSREQUEST']._serialized_end=2059
+  _globals['_BATCHCREATERUNSRESULT']._serialized_start=2062
+  _globals['_BATCHCREATERUNSRESULT']._serialized_end=2205
+  _globals['_BATCHCREATERUNSRESPONSE']._serialized_start=2207
+  _globals['_BATCHCREATERUNSRESPONSE']._serialized_end=2308
+  _globals['_RUNSERVICE']._serialized_start=2533
+  _globals['_RUNSERVICE']._serialized_end=4710
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
 from agentmesh.agent.v1 import agent_spec_pb2 as _agent_spec_pb2
+from agentmesh.errors.v1 import failure_pb2 as _failure_pb2
 from agentmesh.orchestrator.v1 import run_pb2 as _run_pb2
+from agentmesh.orchestrator.v1 import run_control_pb2 as _run_control_pb2
 from agentmesh.orchestrator.v1 import run_event_pb2 as _run_event_pb2
 from agentmesh.policy.v1 import method_pb2 as _method_pb2
 from buf.validate import validate_pb2 as _validate_pb2
@@ -18,25 +20,40 @@ class OnDisconnect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ON_DISCONNECT_UNSPECIFIED: _ClassVar[OnDisconnect]
     ON_DISCONNECT_CONTINUE: _ClassVar[OnDisconnect]
     ON_DISCONNECT_CANCEL: _ClassVar[OnDisconnect]
+
+class OnBusy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_BUSY_UNSPECIFIED: _ClassVar[OnBusy]
+    ON_BUSY_REJECT: _ClassVar[OnBusy]
+    ON_BUSY_ENQUEUE: _ClassVar[OnBusy]
+    ON_BUSY_INTERRUPT: _ClassVar[OnBusy]
+    ON_BUSY_ROLLBACK: _ClassVar[OnBusy]
 ON_DISCONNECT_UNSPECIFIED: OnDisconnect
 ON_DISCONNECT_CONTINUE: OnDisconnect
 ON_DISCONNECT_CANCEL: OnDisconnect
+ON_BUSY_UNSPECIFIED: OnBusy
+ON_BUSY_REJECT: OnBusy
+ON_BUSY_ENQUEUE: OnBusy
+ON_BUSY_INTERRUPT: OnBusy
+ON_BUSY_ROLLBACK: OnBusy
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("request_id", "session", "agent", "input", "user", "limits")
+    __slots__ = ("request_id", "session", "agent", "input", "user", "limits", "on_busy")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    ON_BUSY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     session: str
     agent: str
     input: str
     user: str
     limits: _agent_spec_pb2.RunLimits
-    def __init__(self, request_id: _Optional[str] = ..., session: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., user: _Optional[str] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ...) -> None: ...
+    on_busy: OnBusy
+    def __init__(self, request_id: _Optional[str] = ..., session: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., user: _Optional[str] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., on_busy: _Optional[_Union[OnBusy, str]] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
     __slots__ = ("run", "on_disconnect")
@@ -101,3 +118,23 @@ class CancelRunRequest(_message.Message):
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: str
     def __init__(self, run: _Optional[str] = ...) -> None: ...
+
+class BatchCreateRunsRequest(_message.Message):
+    __slots__ = ("requests",)
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[CreateRunRequest]
+    def __init__(self, requests: _Optional[_Iterable[_Union[CreateRunRequest, _Mapping]]] = ...) -> None: ...
+
+class BatchCreateRunsResult(_message.Message):
+    __slots__ = ("run", "failure")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    run: _run_pb2.Run
+    failure: _failure_pb2.Failure
+    def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ...) -> None: ...
+
+class BatchCreateRunsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BatchCreateRunsResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchCreateRunsResult, _Mapping]]] = ...) -> None: ...

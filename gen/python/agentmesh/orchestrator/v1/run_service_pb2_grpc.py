@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from agentmesh.orchestrator.v1 import run_control_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2
 from agentmesh.orchestrator.v1 import run_event_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__event__pb2
 from agentmesh.orchestrator.v1 import run_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__pb2
 from agentmesh.orchestrator.v1 import run_service_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2
@@ -74,6 +75,46 @@ class RunServiceStub(object):
                 request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
                 _registered_method=True)
+        self.BatchCreateRuns = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/BatchCreateRuns',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsResponse.FromString,
+                _registered_method=True)
+        self.PauseRun = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/PauseRun',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.PauseRunRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.ResumeRun = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/ResumeRun',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ResumeRunRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.StepRun = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/StepRun',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.StepRunRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.SteerRun = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/SteerRun',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.SteerRunRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.RespondToRequest = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/RespondToRequest',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.RespondToRequestRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.ForkRun = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/ForkRun',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ForkRunRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+                _registered_method=True)
+        self.ListSteps = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.RunService/ListSteps',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer(object):
@@ -84,7 +125,7 @@ class RunServiceServicer(object):
 
     def CreateRun(self, request, context):
         """Accepts a task; it is stored before the call returns, and goes on whatever becomes of the caller.
-        Returns NOT_FOUND for an unknown session or agent, FAILED_PRECONDITION (STATE_CONFLICT) while another run of the
+        Returns NOT_FOUND for an unknown session or agent, what `on_busy` says while another run of the
         session is not done, FAILED_PRECONDITION (RUNTIME_UNAVAILABLE) if nothing can run the agent.
         A retry with the same `request_id` is safe.
         """
@@ -138,6 +179,82 @@ class RunServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchCreateRuns(self, request, context):
+        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+        worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseRun(self, request, context):
+        """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
+        and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+        its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
+        WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+        (STATE_CONFLICT) if it has ended. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeRun(self, request, context):
+        """Ends a pause: the agent goes on, or is started again and finds its steps in the ledger. Changes nothing in a run that
+        is not paused. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+        A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StepRun(self, request, context):
+        """Lets a paused run begin exactly one more step (replayed ones do not count), after which it is PAUSED again; pauses one
+        that is not. Calling again before that step has begun changes nothing. Returns the run. Returns NOT_FOUND,
+        FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SteerRun(self, request, context):
+        """Says something to the agent while it works: it joins the conversation as the user's message with the next request to
+        the model, and stays in it. The call that is under way is not disturbed; if the agent asks its model nothing more,
+        the run ends without having read it. Survives any restart. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+        (STATE_CONFLICT) if it has ended, RESOURCE_EXHAUSTED (LIMIT_REACHED) after 100 of them. A retry with the same
+        `request_id` is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RespondToRequest(self, request, context):
+        """Answers what a WAITING run asks: an approval (approve it, approve it with other arguments, deny it), a question, or
+        what to do about an interrupted tool. It counts once. The run goes on when all its requests are answered. Returns the
+        run. Returns NOT_FOUND, INVALID_ARGUMENT for a decision that does not fit the request or an `arguments_digest` that
+        is not the request's, FAILED_PRECONDITION (REQUEST_CLOSED) once answered otherwise or expired. A retry of the same
+        answer is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkRun(self, request, context):
+        """Makes a new run, in a new session of the same user, that begins as another did: it has the other's conversation and
+        memories, and its steps up to `step` are replayed instead of done. One thing may be changed: the input, or what
+        `step` brought. Returns the new run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) for a step that is not
+        COMPLETED. A retry with the same `request_id` is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSteps(self, request, context):
+        """Lists what a run has done, in order. Returns NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -175,6 +292,46 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.CancelRun,
                     request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.CancelRunRequest.FromString,
                     response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'BatchCreateRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateRuns,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsResponse.SerializeToString,
+            ),
+            'PauseRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseRun,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.PauseRunRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'ResumeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeRun,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ResumeRunRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'StepRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.StepRun,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.StepRunRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'SteerRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.SteerRun,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.SteerRunRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'RespondToRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.RespondToRequest,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.RespondToRequestRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'ForkRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkRun,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ForkRunRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'ListSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSteps,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -369,6 +526,222 @@ class RunService(object):
             '/agentmesh.orchestrator.v1.RunService/CancelRun',
             agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
             agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/BatchCreateRuns',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__service__pb2.BatchCreateRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/PauseRun',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.PauseRunRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/ResumeRun',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ResumeRunRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StepRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/StepRun',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.StepRunRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SteerRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/SteerRun',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.SteerRunRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RespondToRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/RespondToRequest',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.RespondToRequestRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/ForkRun',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ForkRunRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.RunService/ListSteps',
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_run__control__pb2.ListStepsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 Gives tasks to agents and tells what becomes of them."""
 
 import abc
+import agentmesh.orchestrator.v1.run_control_pb2
 import agentmesh.orchestrator.v1.run_event_pb2
 import agentmesh.orchestrator.v1.run_pb2
 import agentmesh.orchestrator.v1.run_service_pb2
@@ -31,7 +32,7 @@ class RunServiceStub:
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
     """Accepts a task; it is stored before the call returns, and goes on whatever becomes of the caller.
-    Returns NOT_FOUND for an unknown session or agent, FAILED_PRECONDITION (STATE_CONFLICT) while another run of the
+    Returns NOT_FOUND for an unknown session or agent, what `on_busy` says while another run of the
     session is not done, FAILED_PRECONDITION (RUNTIME_UNAVAILABLE) if nothing can run the agent.
     A retry with the same `request_id` is safe.
     """
@@ -79,6 +80,81 @@ class RunServiceStub:
     is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
     """
 
+    BatchCreateRuns: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
+        agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse,
+    ]
+    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+    worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
+    """
+
+    PauseRun: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.PauseRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
+    and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+    its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
+    WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+    (STATE_CONFLICT) if it has ended. A retry is safe.
+    """
+
+    ResumeRun: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ResumeRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Ends a pause: the agent goes on, or is started again and finds its steps in the ledger. Changes nothing in a run that
+    is not paused. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+    A retry is safe.
+    """
+
+    StepRun: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.StepRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Lets a paused run begin exactly one more step (replayed ones do not count), after which it is PAUSED again; pauses one
+    that is not. Calling again before that step has begun changes nothing. Returns the run. Returns NOT_FOUND,
+    FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+    """
+
+    SteerRun: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.SteerRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Says something to the agent while it works: it joins the conversation as the user's message with the next request to
+    the model, and stays in it. The call that is under way is not disturbed; if the agent asks its model nothing more,
+    the run ends without having read it. Survives any restart. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+    (STATE_CONFLICT) if it has ended, RESOURCE_EXHAUSTED (LIMIT_REACHED) after 100 of them. A retry with the same
+    `request_id` is safe.
+    """
+
+    RespondToRequest: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.RespondToRequestRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Answers what a WAITING run asks: an approval (approve it, approve it with other arguments, deny it), a question, or
+    what to do about an interrupted tool. It counts once. The run goes on when all its requests are answered. Returns the
+    run. Returns NOT_FOUND, INVALID_ARGUMENT for a decision that does not fit the request or an `arguments_digest` that
+    is not the request's, FAILED_PRECONDITION (REQUEST_CLOSED) once answered otherwise or expired. A retry of the same
+    answer is safe.
+    """
+
+    ForkRun: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ForkRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Makes a new run, in a new session of the same user, that begins as another did: it has the other's conversation and
+    memories, and its steps up to `step` are replayed instead of done. One thing may be changed: the input, or what
+    `step` brought. Returns the new run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) for a step that is not
+    COMPLETED. A retry with the same `request_id` is safe.
+    """
+
+    ListSteps: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ListStepsRequest,
+        agentmesh.orchestrator.v1.run_control_pb2.ListStepsResponse,
+    ]
+    """Lists what a run has done, in order. Returns NOT_FOUND. A retry is safe."""
+
 class RunServiceAsyncStub:
     """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
     is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
@@ -90,7 +166,7 @@ class RunServiceAsyncStub:
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
     """Accepts a task; it is stored before the call returns, and goes on whatever becomes of the caller.
-    Returns NOT_FOUND for an unknown session or agent, FAILED_PRECONDITION (STATE_CONFLICT) while another run of the
+    Returns NOT_FOUND for an unknown session or agent, what `on_busy` says while another run of the
     session is not done, FAILED_PRECONDITION (RUNTIME_UNAVAILABLE) if nothing can run the agent.
     A retry with the same `request_id` is safe.
     """
@@ -138,6 +214,81 @@ class RunServiceAsyncStub:
     is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
     """
 
+    BatchCreateRuns: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
+        agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse,
+    ]
+    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+    worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
+    """
+
+    PauseRun: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.PauseRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
+    and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+    its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
+    WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+    (STATE_CONFLICT) if it has ended. A retry is safe.
+    """
+
+    ResumeRun: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ResumeRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Ends a pause: the agent goes on, or is started again and finds its steps in the ledger. Changes nothing in a run that
+    is not paused. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+    A retry is safe.
+    """
+
+    StepRun: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.StepRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Lets a paused run begin exactly one more step (replayed ones do not count), after which it is PAUSED again; pauses one
+    that is not. Calling again before that step has begun changes nothing. Returns the run. Returns NOT_FOUND,
+    FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+    """
+
+    SteerRun: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.SteerRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Says something to the agent while it works: it joins the conversation as the user's message with the next request to
+    the model, and stays in it. The call that is under way is not disturbed; if the agent asks its model nothing more,
+    the run ends without having read it. Survives any restart. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+    (STATE_CONFLICT) if it has ended, RESOURCE_EXHAUSTED (LIMIT_REACHED) after 100 of them. A retry with the same
+    `request_id` is safe.
+    """
+
+    RespondToRequest: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.RespondToRequestRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Answers what a WAITING run asks: an approval (approve it, approve it with other arguments, deny it), a question, or
+    what to do about an interrupted tool. It counts once. The run goes on when all its requests are answered. Returns the
+    run. Returns NOT_FOUND, INVALID_ARGUMENT for a decision that does not fit the request or an `arguments_digest` that
+    is not the request's, FAILED_PRECONDITION (REQUEST_CLOSED) once answered otherwise or expired. A retry of the same
+    answer is safe.
+    """
+
+    ForkRun: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ForkRunRequest,
+        agentmesh.orchestrator.v1.run_pb2.Run,
+    ]
+    """Makes a new run, in a new session of the same user, that begins as another did: it has the other's conversation and
+    memories, and its steps up to `step` are replayed instead of done. One thing may be changed: the input, or what
+    `step` brought. Returns the new run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) for a step that is not
+    COMPLETED. A retry with the same `request_id` is safe.
+    """
+
+    ListSteps: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.run_control_pb2.ListStepsRequest,
+        agentmesh.orchestrator.v1.run_control_pb2.ListStepsResponse,
+    ]
+    """Lists what a run has done, in order. Returns NOT_FOUND. A retry is safe."""
+
 class RunServiceServicer(metaclass=abc.ABCMeta):
     """Runs: created once, followed by any number of subscribers, on any replica. A caller sees the runs whose `user` it
     is, and with the scope `users.act_as` those of all users of its tenant. Any other answers NOT_FOUND, like one that
@@ -151,7 +302,7 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
         """Accepts a task; it is stored before the call returns, and goes on whatever becomes of the caller.
-        Returns NOT_FOUND for an unknown session or agent, FAILED_PRECONDITION (STATE_CONFLICT) while another run of the
+        Returns NOT_FOUND for an unknown session or agent, what `on_busy` says while another run of the
         session is not done, FAILED_PRECONDITION (RUNTIME_UNAVAILABLE) if nothing can run the agent.
         A retry with the same `request_id` is safe.
         """
@@ -210,5 +361,96 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         """Cancels a run: the agent is stopped and its model's socket closed, usually within 100 ms. Returns the run, which
         is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
         """
+
+    @abc.abstractmethod
+    def BatchCreateRuns(
+        self,
+        request: agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse]]:
+        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+        worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
+        """
+
+    @abc.abstractmethod
+    def PauseRun(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.PauseRunRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
+        and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+        its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
+        WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+        (STATE_CONFLICT) if it has ended. A retry is safe.
+        """
+
+    @abc.abstractmethod
+    def ResumeRun(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.ResumeRunRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Ends a pause: the agent goes on, or is started again and finds its steps in the ledger. Changes nothing in a run that
+        is not paused. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+        A retry is safe.
+        """
+
+    @abc.abstractmethod
+    def StepRun(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.StepRunRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Lets a paused run begin exactly one more step (replayed ones do not count), after which it is PAUSED again; pauses one
+        that is not. Calling again before that step has begun changes nothing. Returns the run. Returns NOT_FOUND,
+        FAILED_PRECONDITION (STATE_CONFLICT) if it has ended.
+        """
+
+    @abc.abstractmethod
+    def SteerRun(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.SteerRunRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Says something to the agent while it works: it joins the conversation as the user's message with the next request to
+        the model, and stays in it. The call that is under way is not disturbed; if the agent asks its model nothing more,
+        the run ends without having read it. Survives any restart. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
+        (STATE_CONFLICT) if it has ended, RESOURCE_EXHAUSTED (LIMIT_REACHED) after 100 of them. A retry with the same
+        `request_id` is safe.
+        """
+
+    @abc.abstractmethod
+    def RespondToRequest(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.RespondToRequestRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Answers what a WAITING run asks: an approval (approve it, approve it with other arguments, deny it), a question, or
+        what to do about an interrupted tool. It counts once. The run goes on when all its requests are answered. Returns the
+        run. Returns NOT_FOUND, INVALID_ARGUMENT for a decision that does not fit the request or an `arguments_digest` that
+        is not the request's, FAILED_PRECONDITION (REQUEST_CLOSED) once answered otherwise or expired. A retry of the same
+        answer is safe.
+        """
+
+    @abc.abstractmethod
+    def ForkRun(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.ForkRunRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
+        """Makes a new run, in a new session of the same user, that begins as another did: it has the other's conversation and
+        memories, and its steps up to `step` are replayed instead of done. One thing may be changed: the input, or what
+        `step` brought. Returns the new run. Returns NOT_FOUND, FAILED_PRECONDITION (STATE_CONFLICT) for a step that is not
+        COMPLETED. A retry with the same `request_id` is safe.
+        """
+
+    @abc.abstractmethod
+    def ListSteps(
+        self,
+        request: agentmesh.orchestrator.v1.run_control_pb2.ListStepsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.run_control_pb2.ListStepsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_control_pb2.ListStepsResponse]]:
+        """Lists what a run has done, in order. Returns NOT_FOUND. A retry is safe."""
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
