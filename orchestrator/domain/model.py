@@ -217,7 +217,7 @@ class Run:
     start_time: datetime | None = None
     finish_time: datetime | None = None
     leg: int = 1
-    """Which leg: it grows when the run is put back to work after a suspension. Only the newest one may begin attempts."""
+    """It grows when the run is put back to work after a suspension; only the newest leg may begin attempts."""
     starts: int = 0
     """How many attempts this leg has begun."""
     paused: bool = False

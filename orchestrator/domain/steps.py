@@ -1,8 +1,8 @@
-"""What a run has done and what it asks of people: frozen values, and the few rules that hold for a single one of them."""
+"""What a run has done and what it asks of people: frozen values, and the rules that hold for a single one of them."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,10 +14,10 @@ __all__ = [
     "InputKind",
     "InputRequest",
     "Outcome",
+    "Steer",
     "Step",
     "StepKind",
     "StepState",
-    "Steer",
     "ToolOutcome",
     "tool_digest",
 ]
@@ -73,7 +73,7 @@ class Step:
     attempt: int
     create_time: datetime
     finish_time: datetime | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cached: bool = False
     arguments: str = ""
     outcome: Outcome | None = None
