@@ -7,11 +7,13 @@ from agentmesh.agent.v1 import activity_pb2, agent_service_pb2
 from agentmesh.memory.v1 import context_pb2
 from agentmesh.orchestrator.v1 import run_event_pb2
 
+from orchestrator.convert.control import request_to_proto
 from orchestrator.convert.runs import failure_to_proto, usage_from_proto, usage_to_proto
 from orchestrator.domain.events import Gap, StateChange, StoredEvent
 from orchestrator.domain.following import Followed
 from orchestrator.domain.model import Usage
 from orchestrator.domain.ports import Activity, Completed, Happened, Recalled, Spoken
+from orchestrator.domain.steps import Answer, InputRequest, Steer
 
 __all__ = ["ProtoEvents", "activity_of", "event_to_proto"]
 
@@ -46,6 +48,21 @@ class ProtoEvents:
             degraded=recalled.degraded,  # type: ignore[arg-type] # numbers of the enum
         )
         return run_event_pb2.RunEvent(trace_id=trace, memory_recalled=message).SerializeToString()
+
+    def input_requested(self, request: InputRequest, trace: str) -> bytes:
+        """Return the body that tells what the run asks of people."""
+        message = run_event_pb2.InputRequested(request=request_to_proto(request))
+        return run_event_pb2.RunEvent(step=request.step, trace_id=trace, input_requested=message).SerializeToString()
+
+    def input_answered(self, request: InputRequest, answer: Answer, user: str, text: str, trace: str) -> bytes:
+        """Return the body that tells how a request was answered."""
+        message = run_event_pb2.InputAnswered(request=request.id, answer=f"INPUT_ANSWER_{answer}", user=user, text=text)
+        return run_event_pb2.RunEvent(step=request.step, trace_id=trace, input_answered=message).SerializeToString()
+
+    def steered(self, steer: Steer, trace: str) -> bytes:
+        """Return the body that tells what somebody said to the run."""
+        message = run_event_pb2.Steered(text=steer.text, user=steer.user)
+        return run_event_pb2.RunEvent(trace_id=trace, steered=message).SerializeToString()
 
     def limit_reached(self, limit: str, value: int, trace: str) -> bytes:
         """Return the body that tells which limit ended the run."""

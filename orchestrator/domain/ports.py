@@ -7,6 +7,7 @@ from typing import Protocol
 
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.model import Message, Run, Usage
+from orchestrator.domain.steps import Answer, InputRequest, Steer
 
 __all__ = [
     "Activity",
@@ -100,6 +101,18 @@ class EventCodec(Protocol):
 
     def memory_recalled(self, recalled: Recalled, trace: str) -> bytes:
         """Return the body that tells what memory gave; too large texts are left to the reader of memory."""
+        ...
+
+    def input_requested(self, request: InputRequest, trace: str) -> bytes:
+        """Return the body that tells what the run asks of people."""
+        ...
+
+    def input_answered(self, request: InputRequest, answer: Answer, user: str, text: str, trace: str) -> bytes:
+        """Return the body that tells how a request was answered; `user` is empty when its time was over."""
+        ...
+
+    def steered(self, steer: Steer, trace: str) -> bytes:
+        """Return the body that tells what somebody said to the run."""
         ...
 
     def limit_reached(self, limit: str, value: int, trace: str) -> bytes:
