@@ -1,9 +1,10 @@
 """One connection to a mesh, with a typed stub for each public service.
 
-Owns the channel and nothing of what is called on it; following a run across broken streams is `meshclient.follow`.
+Owns the channel and nothing of what is called on it; following a run across broken streams is `meshclient.follow`,
+control of one run `meshclient.control`, many tasks at once `meshclient.batch`.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -13,10 +14,17 @@ from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceS
 from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceStub
 from agentmesh.orchestrator.v1.run_event_pb2 import RunEvent
-from agentmesh.orchestrator.v1.run_service_pb2 import CreateRunRequest, OnDisconnect, StreamRunRequest
+from agentmesh.orchestrator.v1.run_service_pb2 import (
+    BatchCreateRunsResult,
+    CreateRunRequest,
+    OnDisconnect,
+    StreamRunRequest,
+)
 from agentmesh.orchestrator.v1.run_service_pb2_grpc import RunServiceStub
 from agentmesh.orchestrator.v1.session_service_pb2_grpc import SessionServiceStub
 
+from meshclient.batch import create_runs
+from meshclient.control import RunControl
 from meshclient.follow import follow_run, start_run
 from meshkit.ids import new_id
 from meshkit.rpc.channel import open_channel
@@ -80,13 +88,24 @@ class MeshClient:
         *,
         on_disconnect: OnDisconnect = OnDisconnect.ON_DISCONNECT_CONTINUE,
         patience: float = 60.0,
-    ) -> AsyncIterator[RunEvent]:
+    ) -> AsyncGenerator[RunEvent, None]:
         """Create a run and yield its events until it is terminal; see `meshclient.follow.start_run`."""
         return start_run(self.runs, StreamRunRequest(run=request, on_disconnect=on_disconnect), patience=patience)
 
-    def follow(self, run: str, after_sequence: int = 0, *, patience: float = 60.0) -> AsyncIterator[RunEvent]:
-        """Yield a run's events after a sequence until it is terminal; see `meshclient.follow.follow_run`."""
+    def follow(self, run: str, after_sequence: int = 0, *, patience: float = 60.0) -> AsyncGenerator[RunEvent, None]:
+        """Yield a run's events after a sequence until it is terminal; see `meshclient.follow.follow_run`.
+
+        Who stops before the end closes it: `async with contextlib.aclosing(mesh.follow(run)) as events`.
+        """
         return follow_run(self.runs, run, after_sequence, patience=patience)
+
+    def control(self, run: str) -> RunControl:
+        """Return the controls of a run: `await mesh.control(run).pause()`."""
+        return RunControl(self.runs, run)
+
+    def create_runs(self, requests: Iterable[CreateRunRequest]) -> AsyncGenerator[BatchCreateRunsResult, None]:
+        """Create any number of runs and yield what became of each; see `meshclient.batch.create_runs`."""
+        return create_runs(self.runs, requests)
 
 
 def _service_config(*nouns: str) -> ServiceConfig:

@@ -6,7 +6,8 @@ lost, repeated or reordered. gRPC cannot do this: it never retries a stream that
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from agentmesh.orchestrator.v1.run_event_pb2 import RunEvent
@@ -29,18 +30,19 @@ _LONGEST_SILENCE = 30.0  # three heartbeats
 
 async def start_run(
     runs: "RunServiceAsyncStub", request: StreamRunRequest, *, patience: float
-) -> AsyncIterator[RunEvent]:
+) -> AsyncGenerator[RunEvent, None]:
     """Create a run and yield its events until it is terminal. See `follow_run` for the rest.
 
     Safe to interrupt before the first event: the `request_id` makes a second creation find the first run.
     """
-    async for event in _resumed(lambda: runs.StreamRun(request), runs, patience):
-        yield event
+    async with aclosing(_resumed(lambda: runs.StreamRun(request), runs, patience)) as events:
+        async for event in events:
+            yield event
 
 
 async def follow_run(
     runs: "RunServiceAsyncStub", run: str, after_sequence: int, *, patience: float
-) -> AsyncIterator[RunEvent]:
+) -> AsyncGenerator[RunEvent, None]:
     """Yield a run's events after a sequence until it is terminal; heartbeats are left out, gaps are not.
 
     `patience` is how many seconds it tries to reach the mesh again without progress before it raises the last error.
@@ -48,13 +50,14 @@ async def follow_run(
     a proxy tells the loss of a replica in that way.
     """
     first = SubscribeRunRequest(run=run, after_sequence=after_sequence)
-    async for event in _resumed(lambda: runs.SubscribeRun(first), runs, patience):
-        yield event
+    async with aclosing(_resumed(lambda: runs.SubscribeRun(first), runs, patience)) as events:
+        async for event in events:
+            yield event
 
 
 async def _resumed(
     opening: Callable[[], ClientStream[RunEvent]], runs: "RunServiceAsyncStub", patience: float
-) -> AsyncIterator[RunEvent]:
+) -> AsyncGenerator[RunEvent, None]:
     run, sequence, pause, progress = "", 0, _FIRST_PAUSE, time.monotonic()
     while True:
         if run and sequence:
