@@ -23,15 +23,24 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A run's new state and what it brought; stored in one transaction with the event that tells it."""
+    """A run's new state and what it brought; stored in one transaction with the event that tells it.
+
+    A change that brings neither another state nor another attempt is stored without an event. None leaves a field.
+    """
 
     state: RunState
     attempt: int = 0
     output: str = ""
     failure: Failure | None = None
     usage: Usage | None = None
+    """What the run has used in all, told when it ends."""
     remember: bool = False
     """Whether memory has yet to store the turn; see `domain.remembering`."""
+    leg: int | None = None
+    starts: int | None = None
+    paused: bool | None = None
+    step_allowed: bool | None = None
+    suspended: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

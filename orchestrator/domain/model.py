@@ -14,6 +14,7 @@ __all__ = [
     "Limits",
     "MemoryPolicy",
     "Message",
+    "OnBusy",
     "Role",
     "Run",
     "RunState",
@@ -56,6 +57,15 @@ class Role(StrEnum):
 
     USER = "USER"
     ASSISTANT = "ASSISTANT"
+
+
+class OnBusy(StrEnum):
+    """What happens to a task for a session in which a run is not done."""
+
+    REJECT = "REJECT"
+    ENQUEUE = "ENQUEUE"
+    INTERRUPT = "INTERRUPT"
+    ROLLBACK = "ROLLBACK"
 
 
 class Approval(StrEnum):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator.domain.events import StateChange
-from orchestrator.domain.model import Message, Run, Usage
+from orchestrator.domain.model import Message, Run
 from orchestrator.domain.steps import Answer, InputRequest, Steer
 
 __all__ = [
@@ -21,10 +21,13 @@ __all__ = [
     "Pen",
     "Recalled",
     "RecalledItem",
+    "RunContexts",
     "RunEngine",
     "RuntimeStatus",
     "Spoken",
+    "StepMark",
     "SupersededError",
+    "Suspended",
     "Task",
 ]
 
@@ -39,8 +42,8 @@ class SupersededError(Exception):
 class Pen(Protocol):
     """Writes the events of one attempt. All raise SupersededError once the attempt is not the run's any more."""
 
-    async def write(self, body: bytes, usage: Usage = ...) -> None:
-        """Hand over an event; waits while the log is full. What it used is added to the run in the same transaction."""
+    async def write(self, body: bytes) -> None:
+        """Hand over an event; waits while the log is full."""
         ...
 
     async def say(self, agent: str, step: str, text: str, *, thought: bool) -> None:
@@ -88,6 +91,15 @@ class Memory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StepMark:
+    """What an event tells of a step: that it goes on, that it is done for good, or that what was told of it is void."""
+
+    step: str
+    done: bool = False
+    void: bool = False
+
+
 class EventCodec(Protocol):
     """Makes the bodies of events; empty `trace` means untraced."""
 
@@ -119,14 +131,25 @@ class EventCodec(Protocol):
         """Return the body that tells which limit ended the run."""
         ...
 
+    def step_restarted(self, step: str, trace: str) -> bytes:
+        """Return the body that tells that what was told of the step is void."""
+        ...
+
+    def step_mark(self, body: bytes) -> StepMark | None:
+        """Return what a stored event tells of a step, None if it belongs to none."""
+        ...
+
+    def context(self, history: Sequence[Message], recalled: Sequence[RecalledItem]) -> bytes:
+        """Return what an agent is given besides its input, as it is stored."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt of a run, as an agent gets it. `history` is oldest first."""
+    """One attempt of a run, as an agent gets it. `context` is made by `EventCodec.context`."""
 
     run: Run
-    history: Sequence[Message]
-    recalled: Sequence[RecalledItem]
+    context: bytes
     seconds: float
 
 
@@ -142,10 +165,10 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """The agent did something else: the event's body, and what it used."""
+    """The agent did something else: the event's body, and the step it belongs to, if it does."""
 
+    step: str
     body: bytes
-    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +176,14 @@ class Completed:
     """The agent is done."""
 
     output: str
-    usage: Usage
 
 
-Activity = Spoken | Happened | Completed
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The agent gave up its work because the ledger told it to; started again, it finds what it did there."""
+
+
+Activity = Spoken | Happened | Completed | Suspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +215,25 @@ class Agents(Protocol):
         ...
 
 
-class RunEngine(Protocol):
-    """Drives runs durably: what was started once is executed to its end, whatever process dies."""
+class RunContexts(Protocol):
+    """What each run's agent is given besides its input: recorded once, the same for all attempts and forks."""
 
-    async def start(self, run: str) -> None:
-        """See to it that the run is executed, here or by a peer. Starting the same run twice does nothing more."""
+    async def load(self, run: str) -> bytes | None:
+        """Return what was recorded, None before the first attempt."""
+        ...
+
+    async def save(self, run: str, body: bytes) -> None:
+        """Record it; what is there stays."""
+        ...
+
+
+class RunEngine(Protocol):
+    """Drives runs durably: what was started once is executed until it ends or rests, whatever process dies."""
+
+    async def start(self, run: Run) -> None:
+        """See to it that the run's leg is executed, here or by a peer. Starting the same leg twice does nothing more.
+
+        The run is QUEUED and does not wait behind another. If this fails, or the process dies before it is called, the
+        engine finds the run within seconds.
+        """
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.domain.events import StateChange, StoredEvent
-from orchestrator.domain.model import Agent, Message, Run, RunState, Session
+from orchestrator.domain.model import Agent, Message, OnBusy, Run, RunState, Session
 from orchestrator.domain.viewing import Viewer
 
 __all__ = [
@@ -69,11 +69,14 @@ MakeRun = Callable[[Session | None, FindAgent], Awaitable[NewRun]]
 class RunStore(Protocol):
     """Runs and their events. Whatever a caller asks for is bound to what it sees."""
 
-    async def create(self, key: RequestKey, viewer: Viewer, session: str, make: MakeRun) -> Run:
+    async def create(
+        self, key: RequestKey, viewer: Viewer, session: str, make: MakeRun, on_busy: OnBusy = OnBusy.REJECT
+    ) -> Run:
         """Store what `make` returns for the existing session of that id (None for an empty id), once for the key.
 
-        Returns the run as it was accepted. Raises NotFound for a session that the viewer does not see,
-        FailedPrecondition while another run of it is not done, and what a repeated request raises.
+        `on_busy` says what happens while another run of the session is not done. Returns the run as it was accepted.
+        Raises NotFound for a session that the viewer does not see, FailedPrecondition for a busy one,
+        ResourceExhausted (TOO_MANY_RUNS) when too many wait in it, and what a repeated request raises.
         """
         ...
 
@@ -90,7 +93,10 @@ class RunStore(Protocol):
         ...
 
     async def transition(self, run: str, decide: Decision) -> Run | None:
-        """Change the run as `decide` says, with the event that tells it. Returns the run after it, if it changed."""
+        """Change the run as `decide` says, with the event that tells it. Returns the run after it, if it changed.
+
+        When it ends, the next run that waits in its session may begin, and the engine is told to look for it.
+        """
         ...
 
     async def events(self, run: str, after: int, limit: int) -> Sequence[StoredEvent]:
