@@ -48,6 +48,7 @@ async def test_it_gets_its_own_session_and_only_the_given_environment(tmp_path: 
 
 
 async def test_no_signal_is_ignored_that_the_program_did_not_ignore_itself(tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have had it ignored
     child = spawn(["/bin/grep", "SigIgn", "/proc/self/status"], env={}, cwd=Path("/"), log=tmp_path / "log")
     assert await child.wait() == 0
     assert child.log.read_text().split() == ["SigIgn:", "0" * 16]
@@ -129,10 +130,9 @@ import sys
 from pathlib import Path
 from meshctl.embedded.process import Account, spawn
 account = Account(65534, 65534) if sys.argv[2] == "nobody" else None
-child = spawn([sys.executable, "-S", "-c", "import signal; signal.pause()"], env={}, cwd=Path("/"),
-              log=Path(sys.argv[1]), account=account)
-while "launch.py" in Path(f"/proc/{child.pid}/cmdline").read_text():
-    pass  # until it has become the program: only then is the setting in force
+child = spawn(["/bin/sleep", "infinity"], env={}, cwd=Path("/"), log=Path(sys.argv[1]), account=account)
+while not Path(f"/proc/{child.pid}/cmdline").read_bytes().startswith(b"/bin/sleep"):
+    assert child.running, Path(sys.argv[1]).read_text()
 print(child.pid, flush=True)
 sys.stdin.read()
 """
