@@ -116,7 +116,7 @@ class Requests:
     async def _answer(self, viewer: Viewer | None, run_id: str, request_id: str, judge: Judge) -> Run:
         run, changed = await self._store.answer(viewer, run_id, request_id, judge)
         if changed and run.state is RunState.QUEUED:
-            await self._engine.start(run.id)
+            await self._engine.start(run)
         return run
 
 
