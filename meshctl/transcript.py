@@ -1,48 +1,92 @@
 """A run's events as a person reads them: the text as it comes, and what happened around it in dim lines.
 
-Owns the words. Text goes to standard output, everything else to standard error, so that a pipe gets the answer alone.
+Owns the words, and what the events have told so far: the run's state and what it asks. Text goes to standard output,
+everything else to standard error, so that a pipe gets the answer alone. What was printed cannot be taken back: when a
+step begins again, its text begins again on a line of its own.
 """
 
-from agentmesh.agent.v1.activity_pb2 import StepKind
+from agentmesh.agent.v1.activity_pb2 import StepKind, StepStarted
 from agentmesh.memory.v1.context_pb2 import ContextItem
+from agentmesh.orchestrator.v1.input_request_pb2 import InputRequest
 from agentmesh.orchestrator.v1.run_event_pb2 import MemoryRecalled, RunEvent, RunStateChanged
 from agentmesh.orchestrator.v1.run_pb2 import RunState
 
 from meshctl.console import err, out, plain
+from meshctl.requests import answered, remedy, show_request
 
 __all__ = ["Transcript"]
 
 _LINE = 100
+_HELD = {RunState.RUN_STATE_PAUSED, RunState.RUN_STATE_WAITING}
 
 
 class Transcript:
-    """Prints one run. `ok` says, once the run is terminal, whether it succeeded."""
+    """Prints one run, and keeps where it stands.
 
-    def __init__(self) -> None:
-        self.ok = False
+    `sequence` is the last event that was shown, `state` the run's, and `requests` what it asks and nobody has answered,
+    oldest first. `remedies` is false where the person is asked at once: then nobody needs to be told how to answer.
+    """
+
+    def __init__(self, *, remedies: bool = True) -> None:
+        self.sequence = 0
+        self.state = RunState.RUN_STATE_UNSPECIFIED
+        self.requests: dict[str, InputRequest] = {}
+        self._remedies = remedies
+        self._attempt = 0
+        self._marks: dict[str, str] = {}
+        self._spoken = ""  # the step whose text was printed last
         self._open_line = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run succeeded."""
+        return self.state == RunState.RUN_STATE_SUCCEEDED
+
+    @property
+    def waits(self) -> bool:
+        """Whether the run waits for an answer to one of `requests`."""
+        return self.state == RunState.RUN_STATE_WAITING and bool(self.requests)
 
     def show(self, event: RunEvent) -> None:
         """Print what the event tells, if a person wants to know it."""
+        self.sequence = event.sequence or self.sequence
         kind = event.WhichOneof("event")
         if kind == "token_delta":
             out.print(plain(event.token_delta.text), end="")
             self._open_line = not event.token_delta.text.endswith("\n")
+            self._spoken = event.step
         elif kind == "memory_recalled":
             self._recalled(event.memory_recalled)
+        elif kind == "step_started":
+            self._step_started(event.step, event.step_started)
+        elif kind == "step_restarted":
+            self._step_restarted(event.step)
         elif kind == "tool_call":
             self._note(f"calls {event.tool_call.name} {event.tool_call.arguments}")
         elif kind == "tool_result":
             word = "failed" if event.tool_result.is_error else "answered"
-            self._note(f"{event.tool_result.name} {word}: {event.tool_result.content}")
-        elif kind == "limit_reached":
-            self._note(f"limit reached: {event.limit_reached.limit} = {event.limit_reached.value}")
+            mark = self._marks.get(event.step, "")
+            self._note(f"{event.tool_result.name} {word}{mark}: {event.tool_result.content}")
         elif kind == "step_finished" and event.step_finished.kind == StepKind.STEP_KIND_MODEL:
             self._end_line()
         elif kind == "gap":
             self._note(f"events before {event.gap.oldest_sequence} are no longer kept")
         elif kind == "state_changed":
-            self._state(event.state_changed)
+            self._state(event.run, event.state_changed)
+        else:
+            self._people(event)
+
+    def _people(self, event: RunEvent) -> None:
+        kind = event.WhichOneof("event")
+        if kind == "steered":
+            self._note(f"{event.steered.user or 'somebody'} says: {event.steered.text}")
+        elif kind == "limit_reached":
+            self._note(f"limit reached: {event.limit_reached.limit} = {event.limit_reached.value}")
+        elif kind == "input_requested":
+            self._requested(event.input_requested.request)
+        elif kind == "input_answered":
+            self.requests.pop(event.input_answered.request, None)
+            self._note(answered(event.input_answered))
 
     def _recalled(self, recalled: MemoryRecalled) -> None:
         for item in recalled.items:
@@ -50,11 +94,39 @@ class Transcript:
         if recalled.degraded:
             self._note("memory answered in part only")
 
-    def _state(self, change: RunStateChanged) -> None:
-        if change.state == RunState.RUN_STATE_RUNNING and change.attempt > 1:
-            self._note(f"starts again (attempt {change.attempt}); the text above is void")
+    def _step_started(self, step: str, started: StepStarted) -> None:
+        mark = " (replayed)" if started.replayed else " (cached)" if started.cached else ""
+        self._marks[step] = mark
+        if mark and started.kind == StepKind.STEP_KIND_MODEL:
+            self._note(f"{step}{mark}")
+
+    def _step_restarted(self, step: str) -> None:
+        if not step.startswith("model"):
+            self._note(f"({step} begins again)")
+        elif step == self._spoken:
+            self._note("(the model begins again: what it said just now is void)")
+        else:
+            self._note("(the model begins again)")
+
+    def _requested(self, request: InputRequest) -> None:
+        self.requests[request.id] = request
+        if self._remedies:
+            self._end_line()
+            show_request(request)
+            err.print(f"  {remedy(request)}")
+
+    def _state(self, run: str, change: RunStateChanged) -> None:
+        held, self.state = self.state in _HELD, change.state
+        if change.state == RunState.RUN_STATE_RUNNING:
+            if change.attempt > max(self._attempt, 1):
+                self._note(f"goes on (attempt {change.attempt})")
+            elif held:
+                self._note("goes on")
+            self._attempt = change.attempt
+        elif change.state == RunState.RUN_STATE_PAUSED:
+            self._end_line()
+            err.print(f"· paused; to go on: mesh runs resume {run}", style="dim")
         elif change.state == RunState.RUN_STATE_SUCCEEDED:
-            self.ok = True
             self._end_line()
         elif change.state == RunState.RUN_STATE_CANCELLED:
             self._note("cancelled")

@@ -9,6 +9,7 @@ from agentmesh.memory.v1.fact_pb2 import Fact, FactCategory
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest, ListFactsRequest, PutFactRequest
 
 from meshclient import MeshClient, new_request_id
+from meshctl.commands.arguments import JsonOption
 from meshctl.commands.call import call
 from meshctl.console import err, out, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
@@ -16,7 +17,6 @@ from meshctl.state import DEFAULT_STATE, StateOption
 app = typer.Typer(help="Look at what the mesh remembers, and change it.", no_args_is_help=True)
 
 UserOption = Annotated[str, typer.Option(help="Whose memory; another's needs the scope users.act_as.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CATEGORIES = {
     "profile": FactCategory.FACT_CATEGORY_PROFILE,
     "preference": FactCategory.FACT_CATEGORY_PREFERENCE,

@@ -1,34 +1,53 @@
-"""`mesh runs`: list, get, watch, cancel."""
+"""`mesh runs`: list and get, and the group of all commands on runs."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
-from agentmesh.orchestrator.v1.run_pb2 import Run, RunState, RunView
-from agentmesh.orchestrator.v1.run_service_pb2 import CancelRunRequest, GetRunRequest, ListRunsRequest
+from agentmesh.orchestrator.v1.run_pb2 import Run
+from agentmesh.orchestrator.v1.run_service_pb2 import GetRunRequest, ListRunsRequest
 
 from meshclient import MeshClient
+from meshctl.commands.answer import answer, approve, deny
+from meshctl.commands.arguments import JsonOption, RunArgument
+from meshctl.commands.batch import batch
 from meshctl.commands.call import call
-from meshctl.console import out, print_message, print_table
+from meshctl.commands.control import cancel, pause, resume, state_name, steer, step
+from meshctl.commands.history import fork, steps
+from meshctl.commands.watch import watch_run
+from meshctl.console import err, print_message, print_table
+from meshctl.requests import remedy, show_request
 from meshctl.state import DEFAULT_STATE, StateOption
-from meshctl.transcript import Transcript
 
-app = typer.Typer(help="Look at runs and cancel them.", no_args_is_help=True)
+app = typer.Typer(help="Look at runs, control them and answer what they ask.", no_args_is_help=True)
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+class Where(StrEnum):
+    """A state to filter by."""
+
+    queued = "queued"
+    running = "running"
+    paused = "paused"
+    waiting = "waiting"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
 
 
 @app.command("list")
 def list_runs(
     session: Annotated[str, typer.Option(help="Only this session's.")] = "",
+    only: Annotated[Where | None, typer.Option(help="Only those in this state, e.g. waiting.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 20,
     json: JsonOption = False,
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """List the newest runs."""
+    where = f"RUN_STATE_{only.upper() if only else 'UNSPECIFIED'}"
 
     async def work(client: MeshClient) -> list[Run]:
-        return list((await client.runs.ListRuns(ListRunsRequest(session=session, page_size=limit))).runs)
+        request = ListRunsRequest(session=session, state=where, page_size=limit)
+        return list((await client.runs.ListRuns(request)).runs)
 
     runs = call(state, work)
     if json:
@@ -36,7 +55,7 @@ def list_runs(
             print_message(run)
         return
     rows = (
-        (run.id, _word(run.state), run.agent, run.session, run.create_time.ToDatetime().isoformat(" ", "seconds"))
+        (run.id, state_name(run.state), run.agent, run.session, run.create_time.ToDatetime().isoformat(" ", "seconds"))
         for run in runs
     )
     print_table(("run", "state", "agent", "session", "created"), rows)
@@ -44,46 +63,18 @@ def list_runs(
 
 @app.command("get")
 def get_run(run: RunArgument, state: StateOption = DEFAULT_STATE) -> None:
-    """Print a run as JSON."""
+    """Print a run as JSON, and what it asks of people with how to answer."""
 
     async def work(client: MeshClient) -> Run:
         return await client.runs.GetRun(GetRunRequest(run=run))
 
-    print_message(call(state, work))
+    found = call(state, work)
+    print_message(found)
+    for request in found.requests:
+        show_request(request)
+        err.print(f"  {remedy(request)}")
 
 
-@app.command("watch")
-def watch_run(
-    run: RunArgument,
-    after: Annotated[int, typer.Option(min=0, help="Begin after this sequence.")] = 0,
-    json: JsonOption = False,
-    state: StateOption = DEFAULT_STATE,
-) -> None:
-    """Follow a run to its end; exits with 1 if it does not succeed."""
-
-    async def work(client: MeshClient) -> bool:
-        transcript = Transcript()
-        async for event in client.follow(run, after):
-            if json:
-                print_message(event)
-            else:
-                transcript.show(event)
-        ended = await client.runs.GetRun(GetRunRequest(run=run, view=RunView.RUN_VIEW_BASIC))
-        return ended.state == RunState.RUN_STATE_SUCCEEDED
-
-    if not call(state, work):
-        raise typer.Exit(1)
-
-
-@app.command("cancel")
-def cancel_run(run: RunArgument, state: StateOption = DEFAULT_STATE) -> None:
-    """Cancel a run."""
-
-    async def work(client: MeshClient) -> Run:
-        return await client.runs.CancelRun(CancelRunRequest(run=run))
-
-    out.print(_word(call(state, work).state))
-
-
-def _word(state: RunState) -> str:
-    return RunState.Name(state).removeprefix("RUN_STATE_")
+app.command("watch")(watch_run)
+for verb in (cancel, pause, resume, step, steer, approve, deny, answer, steps, fork, batch):
+    app.command(verb.__name__)(verb)
