@@ -1,0 +1,36 @@
+"""What steps bring: as the contract says it, and as it is stored, once for all runs of a tenant."""
+
+from agentmesh.orchestrator.v1 import step_pb2
+
+from meshkit.errors import InvalidArgument
+from orchestrator.domain.steps import Outcome, ToolOutcome
+
+__all__ = ["outcome_from_bytes", "outcome_from_proto", "outcome_to_bytes", "outcome_to_proto"]
+
+
+def outcome_to_proto(outcome: Outcome) -> step_pb2.StepResult:
+    """Return the outcome as a message."""
+    if isinstance(outcome, str):
+        return step_pb2.StepResult(completion=outcome)
+    tool = step_pb2.ToolOutcome(content=outcome.content, is_error=outcome.is_error, memory=outcome.memory)
+    return step_pb2.StepResult(tool=tool)
+
+
+def outcome_from_proto(result: step_pb2.StepResult) -> Outcome:
+    """Return the outcome that a message tells. Raises InvalidArgument for an empty one."""
+    match result.WhichOneof("result"):
+        case "completion":
+            return result.completion
+        case "tool":
+            return ToolOutcome(result.tool.content, result.tool.is_error, result.tool.memory)
+    raise InvalidArgument("a result is a completion or a tool's answer", field="result")
+
+
+def outcome_to_bytes(outcome: Outcome) -> bytes:
+    """Return what is stored: the same bytes for the same outcome, since their digest names them."""
+    return outcome_to_proto(outcome).SerializeToString(deterministic=True)
+
+
+def outcome_from_bytes(content: bytes) -> Outcome:
+    """Return the outcome that was stored."""
+    return outcome_from_proto(step_pb2.StepResult.FromString(content))
