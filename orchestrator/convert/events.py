@@ -7,7 +7,7 @@ from agentmesh.agent.v1 import activity_pb2, agent_service_pb2
 from agentmesh.memory.v1 import context_pb2
 from agentmesh.orchestrator.v1 import run_event_pb2
 
-from orchestrator.convert.control import request_to_proto
+from orchestrator.convert.requests import request_to_proto
 from orchestrator.convert.runs import failure_to_proto, usage_from_proto, usage_to_proto
 from orchestrator.domain.events import Gap, StateChange, StoredEvent
 from orchestrator.domain.following import Followed

@@ -1,5 +1,7 @@
 """Runs: requests in, runs out; usage and failures."""
 
+from collections.abc import Sequence
+
 from agentmesh.agent.v1 import activity_pb2
 from agentmesh.errors.v1 import failure_pb2, reason_pb2
 from agentmesh.orchestrator.v1 import run_pb2, run_service_pb2
@@ -8,8 +10,10 @@ from google.protobuf.message import Message
 from meshkit.context import CallContext
 from meshkit.sql.idempotency import digest_of
 from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
+from orchestrator.convert.requests import request_to_proto
 from orchestrator.domain.model import Failure, Run, RunState, Usage
 from orchestrator.domain.runs import TaskRequest
+from orchestrator.domain.steps import InputRequest
 from orchestrator.domain.storage import RequestKey, RunFilter
 
 __all__ = [
@@ -51,8 +55,8 @@ def filter_from_proto(request: run_service_pb2.ListRunsRequest) -> RunFilter:
     return RunFilter(request.session, request.agent, None if name == "UNSPECIFIED" else RunState(name))
 
 
-def run_to_proto(run: Run, view: run_pb2.RunView) -> run_pb2.Run:
-    """Return the run as a message; BASIC leaves the long texts out."""
+def run_to_proto(run: Run, view: run_pb2.RunView, requests: Sequence[InputRequest] = ()) -> run_pb2.Run:
+    """Return the run as a message, with what it asks of people; BASIC leaves the long texts out."""
     full = view == run_pb2.RUN_VIEW_FULL
     return run_pb2.Run(
         id=run.id,
@@ -70,6 +74,8 @@ def run_to_proto(run: Run, view: run_pb2.RunView) -> run_pb2.Run:
         create_time=timestamp(run.create_time),
         start_time=timestamp(run.start_time),
         finish_time=timestamp(run.finish_time),
+        requests=map(request_to_proto, requests),
+        forked_from=run.forked_from,
     )
 
 

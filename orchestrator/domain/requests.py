@@ -13,6 +13,7 @@ from typing import Protocol
 
 from meshkit.context import CallContext
 from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError
+from orchestrator.domain.events import StateChange
 from orchestrator.domain.model import Run, RunState
 from orchestrator.domain.ports import Clock, RunEngine
 from orchestrator.domain.steps import Answer, InputKind, InputRequest
@@ -120,15 +121,15 @@ class Requests:
         return run
 
 
-def going_on(run: Run) -> Run:
-    """Return the run as it goes on when nothing is asked any more; as it is if it was not waiting."""
+def going_on(run: Run) -> StateChange | None:
+    """Return what becomes of a run of which nothing is asked any more; None if it was not waiting."""
     if run.state is not RunState.WAITING:
-        return run
+        return None
     if run.paused and not run.step_allowed:
-        return replace(run, state=RunState.PAUSED)
+        return StateChange(RunState.PAUSED, run.attempt)
     if run.suspended:
-        return replace(run, state=RunState.QUEUED, leg=run.leg + 1, starts=0, suspended=False)
-    return replace(run, state=RunState.RUNNING)
+        return StateChange(RunState.QUEUED, run.attempt, leg=run.leg + 1, starts=0, suspended=False)
+    return StateChange(RunState.RUNNING, run.attempt)
 
 
 def _expire(_run: Run, request: InputRequest) -> Reply | None:

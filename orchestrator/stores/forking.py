@@ -8,25 +8,20 @@ from collections.abc import Callable
 
 from meshkit.sql import idempotency
 from meshkit.sql.pool import Connection, Pool
-from orchestrator.domain.events import StateChange
 from orchestrator.domain.forking import Fork, Origin
-from orchestrator.domain.model import Run, RunState
+from orchestrator.domain.model import Run
 from orchestrator.domain.ports import EventCodec
 from orchestrator.domain.steps import Outcome, StepState
 from orchestrator.domain.storage import NewRun, RunStore
 from orchestrator.domain.viewing import Viewer
-from orchestrator.stores.rows import request_of, spec_to_json
+from orchestrator.stores.admission import insert_run
+from orchestrator.stores.rows import request_of
 from orchestrator.stores.sessions import find_session, insert_session
-from orchestrator.stores.telling import lock_run, tell
+from orchestrator.stores.telling import lock_run
 
 __all__ = ["PostgresForks"]
 
 _STEP = "select number, state from step where run = $1 and lower(kind) || '-' || number = $2"
-
-_INSERT = """
-insert into run (id, tenant, session, user_id, agent, spec, input, state, traceparent, create_time, forked_from)
-values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', $8, $9, $10)
-"""
 
 _CONTEXT = "insert into run_context (run, body) select $2, body from run_context where run = $1"
 
@@ -74,22 +69,14 @@ class PostgresForks:
             home = await find_session(connection, viewer, source.session)
             step = await connection.fetchrow(_STEP, source.id, request.step) if request.step else None
             new = make(Origin(source, home, StepState(step["state"]) if step else None))
-            await self._insert(connection, new)
+            if new.session:
+                await insert_session(connection, new.session)
+            await insert_run(connection, self._codec, new.run)
             await self._copy(connection, source, new.run, step["number"] if step else 0, request.outcome)
             return new.run.id.encode()
 
         run_id = (await idempotency.once(self._pool, request_of(request.key), request.key.digest, effect)).decode()
         return (await self._runs.get(viewer, run_id)).as_accepted()
-
-    async def _insert(self, connection: Connection, new: NewRun) -> None:
-        run = new.run
-        if new.session:
-            await insert_session(connection, new.session)
-        await connection.execute(
-            _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
-            run.traceparent, run.create_time, run.forked_from,
-        )  # fmt: skip
-        await tell(connection, run.id, self._codec.state_changed(StateChange(RunState.QUEUED), run.trace_id))
 
     async def _copy(self, connection: Connection, source: Run, run: Run, last: int, outcome: Outcome | None) -> None:
         await connection.execute(_CONTEXT, source.id, run.id)

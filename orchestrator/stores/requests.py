@@ -7,14 +7,15 @@ from typing import Any
 from meshkit.errors import NotFound
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
-from orchestrator.domain.events import StateChange, StoredEvent
+from orchestrator.domain.events import StoredEvent
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.model import Run
 from orchestrator.domain.ports import EventCodec
 from orchestrator.domain.requests import Judge, Reply, going_on
 from orchestrator.domain.steps import Answer, InputKind, InputRequest
 from orchestrator.domain.viewing import Viewer
-from orchestrator.stores.telling import announce, change, lock_run, tell
+from orchestrator.stores.changes import change_run
+from orchestrator.stores.telling import announce, lock_run, tell
 from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["PostgresRequests", "request_of"]
@@ -23,7 +24,7 @@ _SELECT = """
 select r.*, lower(s.kind) || '-' || r.step as step_id
 from input_request r join step s on s.run = r.run and s.number = r.step
 """
-_OPEN = f"{_SELECT} where r.run = $1 and r.answer is null order by r.id"
+_OPEN = f"{_SELECT} where r.run = $1 and r.answer is null order by r.id limit 64"
 _GET = f"{_SELECT} where r.run = $1 and r.id = $2"
 
 _ANSWER = """
@@ -97,10 +98,11 @@ class PostgresRequests:
             return run, []  # nothing follows an end
         text = "" if reply.answer is Answer.EDITED else reply.text  # the arguments are told with the call
         body = self._codec.input_answered(asked, reply.answer, reply.user, text, run.trace_id)
-        events = [await tell(connection, run.id, body)]
-        run = replace(run, last_sequence=events[0].sequence)
-        if not await connection.fetchval(_IS_OPEN, run.id) and (next_ := going_on(run)) != run:
-            body = self._codec.state_changed(StateChange(next_.state, next_.attempt), run.trace_id)
-            run, event = await change(connection, next_, body)
-            events.append(event)
-        return run, events
+        told = await tell(connection, run.id, body)
+        still_open = await connection.fetchval(_IS_OPEN, run.id)
+        change = None if still_open else going_on(run)
+        if change is None:
+            return replace(run, last_sequence=told.sequence), [told]
+        changed = await change_run(connection, self._codec, run, change)
+        assert changed is not None  # its row is locked
+        return changed.run, [told, *changed.events]
