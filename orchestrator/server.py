@@ -28,21 +28,31 @@ from orchestrator.adapters.dbos_engine import DbosEngine
 from orchestrator.adapters.memory import MeshMemory
 from orchestrator.config import Config
 from orchestrator.convert.events import ProtoEvents
+from orchestrator.convert.outcomes import outcome_from_bytes, outcome_to_bytes
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.following import Following
+from orchestrator.domain.forking import Forking
 from orchestrator.domain.remembering import Remembering
+from orchestrator.domain.requests import Requests
 from orchestrator.domain.runs import Runs
 from orchestrator.domain.sessions import Sessions
+from orchestrator.domain.steering import Steering
+from orchestrator.domain.stepping import Stepping
 from orchestrator.servicers.catalog import CatalogServicer
+from orchestrator.servicers.control import Control
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
 from orchestrator.stores.agents import PostgresAgents
 from orchestrator.stores.event_log import EventLog
+from orchestrator.stores.forking import PostgresForks
+from orchestrator.stores.requests import PostgresRequests
 from orchestrator.stores.retention import keep_tidy
 from orchestrator.stores.runs import PostgresRuns
 from orchestrator.stores.sessions import PostgresSessions
+from orchestrator.stores.steering import PostgresSteering
+from orchestrator.stores.steps import PostgresSteps
 from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["build"]
@@ -112,14 +122,24 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     await opened.enter_async_context(running(*loops))
     await engine.open(execution)
     opened.push_async_callback(engine.close)
-    await opened.enter_async_context(running(engine.keep_watch(), engine.keep_tidy()))
+    asked = PostgresRequests(pool, codec, feed, wakeups)
+    requests = Requests(asked, engine, clock=_now, warn=_warn)
+    await opened.enter_async_context(running(engine.keep_watch(), engine.keep_tidy(), requests.keep_expiring()))
 
     # Verbs and services
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
     verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)
     following = Following(runs, feed, leaving=server.draining.is_set)
+    control = Control(
+        requests,
+        Steering(PostgresSteering(pool, codec, feed, wakeups), runs),
+        Forking(PostgresForks(pool, runs, codec, outcome_to_bytes), agents, engine, new_id=new_id, clock=_now),
+        Stepping(PostgresSteps(pool, outcome_from_bytes), runs),
+    )
     server.add(
-        run_service_pb2_grpc.add_RunServiceServicer_to_server, RunServicer(verbs, following), f"{_PACKAGE}.RunService"
+        run_service_pb2_grpc.add_RunServiceServicer_to_server,
+        RunServicer(verbs, following, control),
+        f"{_PACKAGE}.RunService",
     )
     server.add(
         session_service_pb2_grpc.add_SessionServiceServicer_to_server,

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2, run_service_pb2, run_service_pb2_grpc
+from agentmesh.orchestrator.v1 import run_event_pb2, run_pb2, run_service_pb2
 
 from meshkit.context import current
 from meshkit.paging import page_size
@@ -15,6 +15,7 @@ from orchestrator.convert.runs import filter_from_proto, run_to_proto, task_from
 from orchestrator.domain.following import Following
 from orchestrator.domain.runs import DEFAULT_WAIT_SECONDS, Runs
 from orchestrator.domain.viewing import Viewer
+from orchestrator.servicers.control import Control, ControlServicer
 from orchestrator.servicers.stalled import PATIENCE_SECONDS, ending_stalled
 
 __all__ = ["RunServicer"]
@@ -23,11 +24,14 @@ _FULL, _BASIC = run_pb2.RUN_VIEW_FULL, run_pb2.RUN_VIEW_BASIC
 Events = AsyncGenerator[run_event_pb2.RunEvent, None]
 
 
-class RunServicer(run_service_pb2_grpc.RunServiceServicer):
+class RunServicer(ControlServicer):
     """Serves runs."""
 
-    def __init__(self, runs: Runs, following: Following, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, runs: Runs, following: Following, control: Control, *, patience: float = PATIENCE_SECONDS
+    ) -> None:
         """End the stream of a subscriber that takes nothing for `patience` seconds."""
+        super().__init__(control)
         self._runs, self._following, self._patience = runs, following, patience
 
     async def CreateRun(self, request: run_service_pb2.CreateRunRequest, context: Any) -> run_pb2.Run:
@@ -49,7 +53,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     async def GetRun(self, request: run_service_pb2.GetRunRequest, context: Any) -> run_pb2.Run:
         """Read a run."""
         run = await self._runs.get(current(), request.run)
-        return run_to_proto(run, request.view or _FULL)
+        return await self.shown(run, request.view or _FULL)
 
     async def ListRuns(
         self, request: run_service_pb2.ListRunsRequest, context: Any
@@ -64,7 +68,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Wait until a run is terminal."""
         seconds = request.max_wait.ToTimedelta().total_seconds() if request.HasField("max_wait") else None
         run = await self._runs.wait(current(), request.run, DEFAULT_WAIT_SECONDS if seconds is None else seconds)
-        return run_to_proto(run, request.view or _FULL)
+        return await self.shown(run, request.view or _FULL)
 
     async def SubscribeRun(self, request: run_service_pb2.SubscribeRunRequest, context: Any) -> Events:
         """Follow a run."""
