@@ -28,6 +28,7 @@ class CallContext:
     `subject` is the user (or service) the call is made for; `actor` is the service that calls on the subject's behalf.
     `deadline` is a `time.monotonic()` instant in seconds; None means that the call has no end.
     `trace_id` is 32 hexadecimal digits, empty when the call is not traced.
+    `bound` is the one thing that the caller's token is good for, e.g. an attempt of a run; empty when it is not bound.
     """
 
     tenant: str
@@ -36,6 +37,7 @@ class CallContext:
     actor: str | None = None
     deadline: float | None = None
     trace_id: str = ""
+    bound: str = ""
 
     @property
     def service(self) -> str | None:

@@ -68,8 +68,12 @@ class TokenIssuer:
         scopes: Iterable[str],
         lifetime: float = 300.0,
         actor: str | None = None,
+        bound: str | None = None,
     ) -> str:
-        """Return a token that lives for `lifetime` seconds. `actor` is the service that acts for the subject."""
+        """Return a token that lives for `lifetime` seconds. `actor` is the service that acts for the subject.
+
+        `bound` names the one thing that the token is good for, in words that the audience understands.
+        """
         now = int(self._clock())
         claims = {
             "iss": self._issuer,
@@ -82,6 +86,8 @@ class TokenIssuer:
         }
         if actor is not None:
             claims["act"] = {"sub": actor}
+        if bound is not None:
+            claims["bound"] = bound
         header = {"alg": _ALGORITHM, "kid": self._key.kid}
         return jwt.encode(header, claims, self._key, algorithms=[_ALGORITHM])
 

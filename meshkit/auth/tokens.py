@@ -3,8 +3,8 @@
 Owns the verification. Algorithms are pinned; keys come from our own source and never from the token (`jwk`, `jku`,
 `x5u`, `x5c` are refused, and so is any critical extension). Every failure looks the same from outside.
 
-Claims: `sub`, `tenant`, `scope` (separated by spaces), `act.sub` (the service that acts for the subject), `iss`, `aud`,
-`exp`, `iat`.
+Claims: `sub`, `tenant`, `scope` (separated by spaces), `act.sub` (the service that acts for the subject), `bound` (the
+one thing that the token is good for), `iss`, `aud`, `exp`, `iat`.
 """
 
 import base64
@@ -120,7 +120,7 @@ def _caller(claims: dict[str, Any]) -> CallContext:
         actor = claims["act"]["sub"]
         if not isinstance(actor, str) or not actor:
             raise TypeError("act")
-    subject, tenant, scope = claims["sub"], claims["tenant"], claims.get("scope", "")
-    if not all(isinstance(text, str) for text in (subject, tenant, scope)) or not subject or not tenant:
+    subject, tenant, scope, bound = claims["sub"], claims["tenant"], claims.get("scope", ""), claims.get("bound", "")
+    if not all(isinstance(text, str) for text in (subject, tenant, scope, bound)) or not subject or not tenant:
         raise TypeError("claims")
-    return CallContext(tenant=tenant, subject=subject, scopes=frozenset(scope.split()), actor=actor)
+    return CallContext(tenant=tenant, subject=subject, scopes=frozenset(scope.split()), actor=actor, bound=bound)

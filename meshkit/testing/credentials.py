@@ -46,11 +46,17 @@ class TestTokens:
         )
 
     def service_token(
-        self, *scopes: str, service: str, audience: str, tenant: str = "acme", subject: str | None = None
+        self,
+        *scopes: str,
+        service: str,
+        audience: str,
+        tenant: str = "acme",
+        subject: str | None = None,
+        bound: str | None = None,
     ) -> str:
         """Return a token with which `service` calls the service `audience`, for a user or, without one, for itself."""
         name = f"{SERVICE_PREFIX}{service}"
         actor = None if subject is None else name
         return self.internal_issuer.issue(
-            audience=audience, tenant=tenant, subject=subject or name, scopes=scopes, actor=actor
+            audience=audience, tenant=tenant, subject=subject or name, scopes=scopes, actor=actor, bound=bound
         )

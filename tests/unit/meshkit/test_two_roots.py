@@ -67,3 +67,26 @@ async def test_whoever_pretends_is_refused(
 async def test_without_a_name_no_service_is_believed(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
     with pytest.raises(Unauthenticated):
         await prove(tmp_path, issue(services, "memory", "ada", SERVICE), service="")
+
+
+async def test_a_token_says_what_it_is_bound_to(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    token = services.issue(
+        audience="memory", tenant="acme", subject="ada", scopes=["memory.read"], actor=SERVICE, bound="run_1/2"
+    )
+    assert (await prove(tmp_path, token)).bound == "run_1/2"
+    assert (await prove(tmp_path, issue(services, "memory", "ada", SERVICE))).bound == ""
+
+
+async def test_a_bound_that_is_no_text_is_refused(tmp_path: Path, users: TokenIssuer, services: TokenIssuer) -> None:
+    with pytest.raises(Unauthenticated):
+        await prove(
+            tmp_path,
+            services.issue(
+                audience="memory",
+                tenant="acme",
+                subject="ada",
+                scopes=[],
+                actor=SERVICE,
+                bound=["run_1"],  # type: ignore[arg-type]
+            ),
+        )
