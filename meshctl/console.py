@@ -3,7 +3,8 @@
 Owns the two consoles, tables and the words of an error. Texts come from people and models: they are printed as they
 are, never read as markup, and cannot control the terminal.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 not reachable, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 not reachable, 6 the run waits for a person,
+130 interrupted.
 """
 
 import json
