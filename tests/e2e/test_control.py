@@ -1,10 +1,10 @@
-"""Control of runs by the command line, on a whole mesh: approvals, questions, pauses, steps, steering, forks, batches."""
+"""Control of runs by the command line on a whole mesh: approvals, questions, pauses, steps, steering, forks, batches."""
 
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from agentmesh.agent.v1.agent_spec_pb2 import AgentSpec, Approval, ToolPolicy
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import CreateAgentRequest
@@ -32,11 +32,9 @@ async def careful(mesh: RunningMesh) -> AsyncIterator[str]:
     """An agent whose calculator asks each time."""
     async with MeshClient(mesh.address, token=mesh.token("local")) as client:
         definition = AgentDefinition(name="careful", spec=CAREFUL)
-        try:
+        with contextlib.suppress(AlreadyExists):
             await client.agents.CreateAgent(CreateAgentRequest(request_id=new_request_id(), agent=definition))
-        except AlreadyExists:
-            pass
-        yield "careful"
+    yield "careful"
 
 
 def ask_for(mesh: RunningMesh, agent: str, text: str) -> str:
