@@ -26,7 +26,11 @@ class Config(ServiceSettings):
     agents: str = "langchain=127.0.0.1:50053"
     """The agent services of each runtime: `runtime=host:port,host:port;other=unix:/path`."""
     max_runs: int = Field(default=64, gt=0, le=1000)
-    """How many runs this process executes at once; more wait in the queue."""
+    """How many runs this process executes at once; more wait in the queue. Of runs created in bulk, a quarter of it."""
+    max_runs_per_tenant: int = Field(default=32, gt=0, le=1000)
+    """How many runs of one tenant this process executes at once."""
+    max_runs_per_agent: int = Field(default=32, gt=0, le=1000)
+    """How many runs of one agent of one tenant this process executes at once."""
     event_retention_days: int = Field(default=30, gt=0)
     """How many days after its end a run's events are kept. The run itself stays."""
 

@@ -23,21 +23,24 @@ from meshkit.rpc.service_config import load_service_config
 from meshkit.sql.migrations import migrate, read_migrations
 from meshkit.sql.pool import open_pool, ping_of
 from meshkit.telemetry.setup import Telemetry
-from orchestrator.adapters.agents import MeshAgents, memory_tokens
+from orchestrator.adapters.agents import MeshAgents, mint_tokens
 from orchestrator.adapters.dbos_engine import DbosEngine
 from orchestrator.adapters.memory import MeshMemory
 from orchestrator.config import Config
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.convert.outcomes import outcome_from_bytes, outcome_to_bytes
+from orchestrator.domain.briefing import Briefing
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.following import Following
 from orchestrator.domain.forking import Forking
+from orchestrator.domain.pausing import Pausing
 from orchestrator.domain.remembering import Remembering
 from orchestrator.domain.requests import Requests
 from orchestrator.domain.runs import Runs
 from orchestrator.domain.sessions import Sessions
+from orchestrator.domain.slots import Shares
 from orchestrator.domain.steering import Steering
 from orchestrator.domain.stepping import Stepping
 from orchestrator.servicers.catalog import CatalogServicer
@@ -45,6 +48,7 @@ from orchestrator.servicers.control import Control
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
 from orchestrator.stores.agents import PostgresAgents
+from orchestrator.stores.contexts import PostgresContexts
 from orchestrator.stores.event_log import EventLog
 from orchestrator.stores.forking import PostgresForks
 from orchestrator.stores.requests import PostgresRequests
@@ -84,7 +88,9 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     opened.push_async_callback(redis.aclose)
     codec, feed = ProtoEvents(), Feed()
     wakeups = Wakeups(redis, feed)
-    runs = PostgresRuns(pool, codec, feed, wakeups)
+    shares = Shares(config.max_runs, config.max_runs_per_tenant, config.max_runs_per_agent)
+    engine = DbosEngine(database, pool, shares)
+    runs = PostgresRuns(pool, codec, feed, wakeups, released=engine.hurry)
     sessions, agents_store = PostgresSessions(pool), PostgresAgents(pool)
     log = EventLog(pool, codec, feed, wakeups)
 
@@ -103,14 +109,12 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         )
         for runtime, target in config.runtimes.items()
     }
-    agents = MeshAgents(channels, memory_tokens(issuer))
+    agents = MeshAgents(channels, mint_tokens(issuer))
 
     # Engine
     remembering = Remembering(runs, memory, warn=_warn)
-    execution = Execution(
-        runs, log, feed, agents, memory, remembering, codec, capacity=config.max_runs, clock=_now, warn=_warn
-    )
-    engine = DbosEngine(database, pool, capacity=config.max_runs)
+    briefing = Briefing(runs, PostgresContexts(pool), memory, codec, warn=_warn)
+    execution = Execution(runs, log, feed, agents, briefing, remembering, codec, clock=_now, warn=_warn)
     loops = (
         log.keep_writing(),
         wakeups.keep_publishing(),
@@ -124,13 +128,15 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     opened.push_async_callback(engine.close)
     asked = PostgresRequests(pool, codec, feed, wakeups)
     requests = Requests(asked, engine, clock=_now, warn=_warn)
-    await opened.enter_async_context(running(engine.keep_watch(), engine.keep_tidy(), requests.keep_expiring()))
+    watches = (engine.keep_watch(), engine.keep_starting(), engine.keep_tidy(), requests.keep_expiring())
+    await opened.enter_async_context(running(*watches))
 
     # Verbs and services
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
     verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)
     following = Following(runs, feed, leaving=server.draining.is_set)
     control = Control(
+        Pausing(runs, engine),
         requests,
         Steering(PostgresSteering(pool, codec, feed, wakeups), runs),
         Forking(PostgresForks(pool, runs, codec, outcome_to_bytes), agents, engine, new_id=new_id, clock=_now),

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
 
 from agentmesh.agent.v1 import agent_service_pb2, agent_service_pb2_grpc
-from agentmesh.memory.v1 import context_pb2
 
 from meshkit.auth.issuer import TokenIssuer
 from meshkit.context import SERVICE_PREFIX
@@ -19,70 +20,92 @@ from orchestrator.convert.events import activity_of
 from orchestrator.domain.model import Run
 from orchestrator.domain.ports import Activity, RuntimeStatus, Task
 
-__all__ = ["MemoryTokens", "MeshAgents", "memory_tokens"]
+__all__ = ["AgentTokens", "MeshAgents", "Minting", "mint_tokens"]
 
 _DESCRIBE_SECONDS = 2.0
 _DESCRIPTION_KEPT_SECONDS = 30.0
 _SILENCE_KEPT_SECONDS = 1.0
-_MAX_TOKEN_SECONDS = 3600.0
-_MARGIN_SECONDS = 5.0  # the run's own timer ends it first, with an event that says so
+_MAX_MEMORY_TOKEN_SECONDS = 3600.0
+_DAY_SECONDS = 86_400.0
+# The run's own timer ends an attempt, with an event that says so, and does not count the time for which it is idle.
+# What is told to the agent is only the bound of what a lost attempt may do.
+_MARGIN_SECONDS = 600.0
 
-MemoryTokens = Callable[[Run, float], str]
-"""Makes the token with which the agent's tools reach the user's memory, for so many seconds."""
+
+@dataclass(frozen=True, slots=True)
+class AgentTokens:
+    """What an attempt's agent may call: the user's memory, and the ledger for this attempt alone."""
+
+    memory: str
+    ledger: str
 
 
-def memory_tokens(issuer: TokenIssuer) -> MemoryTokens:
-    """Return the maker of memory tokens that signs with the orchestrator's key."""
+Minting = Callable[[Run, float], AgentTokens]
+"""Makes the tokens of an attempt that works for so many seconds."""
 
-    def make(run: Run, seconds: float) -> str:
-        return issuer.issue(
+
+def mint_tokens(issuer: TokenIssuer) -> Minting:
+    """Return the maker of tokens that signs with the orchestrator's key."""
+
+    def mint(run: Run, seconds: float) -> AgentTokens:
+        agent = f"{SERVICE_PREFIX}agent"
+        memory = issuer.issue(
             audience="memory",
             tenant=run.tenant,
             subject=run.user,
             scopes=("memory.read", "memory.write"),
-            lifetime=min(_MAX_TOKEN_SECONDS, seconds + _MARGIN_SECONDS),
-            actor=f"{SERVICE_PREFIX}agent",
+            lifetime=min(_MAX_MEMORY_TOKEN_SECONDS, seconds),
+            actor=agent,
         )
+        ledger = issuer.issue(
+            audience="orchestrator",
+            tenant=run.tenant,
+            subject=run.user,
+            scopes=("ledger.write",),
+            lifetime=min(_DAY_SECONDS, seconds),
+            actor=agent,
+            bound=f"{run.id}/{run.attempt}",
+        )
+        return AgentTokens(memory, ledger)
 
-    return make
+    return mint
 
 
 class MeshAgents:
     """Runs agents and knows the runtimes."""
 
-    def __init__(self, channels: Mapping[str, MeshChannel], tokens: MemoryTokens) -> None:
+    def __init__(self, channels: Mapping[str, MeshChannel], mint: Minting) -> None:
         """Take a channel a runtime."""
         self._stubs = {name: _stub(channel) for name, channel in channels.items()}
-        self._tokens = tokens
+        self._mint = mint
         self._known: dict[str, tuple[RuntimeStatus, float]] = {}
 
     async def execute(self, task: Task) -> AsyncGenerator[Activity, None]:
         """Run the agent; leaving the generator cancels the call, which closes the model's socket."""
         run = task.run
-        request = agent_service_pb2.ExecuteRequest(
-            run=run.id,
-            attempt=run.attempt,
-            session=run.session,
-            user=run.user,
-            agent=run.agent,
-            spec=spec_to_proto(run.spec),
-            input=run.input,
-            history=[
-                agent_service_pb2.ChatMessage(role=f"ROLE_{message.role}", text=message.text)
-                for message in task.history
-            ],
-            recalled=[context_pb2.ContextItem.FromString(item.body) for item in task.recalled],
-            memory_token=self._tokens(run, task.seconds),
+        seconds = min(_DAY_SECONDS, task.seconds + _MARGIN_SECONDS)
+        tokens = self._mint(run, seconds)
+        request = agent_service_pb2.ExecuteRequest.FromString(task.context)
+        request.MergeFrom(
+            agent_service_pb2.ExecuteRequest(
+                run=run.id,
+                attempt=run.attempt,
+                session=run.session,
+                user=run.user,
+                agent=run.agent,
+                spec=spec_to_proto(run.spec.lasting(timedelta(seconds=seconds))),
+                input=run.input,
+                memory_token=tokens.memory,
+                ledger_token=tokens.ledger,
+            )
         )
         # The context counts at the start of the call only; it must not leak to whoever iterates.
         with acting_for(run, "execute"):
             # It waits for an agent that is away: a restart takes seconds, and refused connections are no attempts.
-            call = self._stubs[run.spec.runtime].Execute(
-                request, timeout=task.seconds + _MARGIN_SECONDS, wait_for_ready=True
-            )
+            call = self._stubs[run.spec.runtime].Execute(request, timeout=seconds, wait_for_ready=True)
         async with open_stream(call) as events:
             async for event in events:
-                activity = activity_of(event, run.attempt, run.trace_id)
+                activity = activity_of(event, run.trace_id)
                 if activity is not None:
                     yield activity
 

@@ -1,7 +1,10 @@
-"""`domain.ports.RunEngine` on DBOS: one run is one workflow whose id is the run's.
+"""`domain.ports.RunEngine` on DBOS: each leg of a run is one workflow; `run_x` is the first, `run_x.2` the second.
 
-    start ─► capacity free? ─ yes ─► workflow runs here at once
-                            └ no ──► DBOS queue ─► whichever executor has room
+    start ─► slot free? ─ yes ─► workflow runs here at once
+                        └ no ──► DBOS queue, a partition a tenant ─► whichever executor has room
+    bulk  ─────────────────────► DBOS queue of its own ─► a quarter of an executor's slots
+
+DBOS gives each tenant its share of the queue; `domain.slots` holds what comes from both ways to one bound.
 
 DBOS recovers an executor's workflows only when that executor comes back; ours have a new id every boot. So each renews
 a beat in Postgres, and one at a time looks for workflows of executors that no longer do, and hands them to the queue.
@@ -12,11 +15,12 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
 from meshkit.errors import MeshError
@@ -24,14 +28,15 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.execution import Execution
-from orchestrator.domain.model import Failure, RunState, Usage
-from orchestrator.stores.rows import failure_of, failure_to_json
+from orchestrator.domain.model import Failure, Run, RunState
+from orchestrator.domain.slots import Place, Shares, Slots
+from orchestrator.stores.rows import failure_of, failure_to_json, run_of
 
 __all__ = ["DbosEngine"]
 
 # What a recorded step means; a change of the workflow's shape needs a new one, so that old runs are not misread.
-_APPLICATION_VERSION = "1"
-_QUEUE = "runs"
+_APPLICATION_VERSION = "2"
+_QUEUE, _BULK_QUEUE = "runs", "bulk"
 _QUEUE_POLL_SECONDS = 0.5  # only what found no room waits for it
 _BEAT_SECONDS = 1.0
 _DEAD_AFTER_SECONDS = 5.0
@@ -46,11 +51,22 @@ insert into executor (id, beat) values ($1, now()) on conflict (id) do update se
 """
 _ALIVE = "select id from executor where beat > now() - make_interval(secs => $1)"
 _FORGET = "delete from executor where beat < now() - interval '1 day'"
-# Accepted, but the process died before the engine heard of it.
+_DISPATCHED = "update run set dispatched = true where id = $1 and leg = $2"
+# Accepted or let go on, but the process died before the engine heard of it. The youngest are left to their creators.
 _STRAYS = """
-select id from run
-where state = 'QUEUED' and not dispatched and create_time < now() - interval '2 seconds'
-order by create_time limit $1
+select * from run
+where state = 'QUEUED' and not dispatched and not waits and create_time < now() - make_interval(secs => $1)
+order by create_time limit $2
+"""
+_STRAY_AFTER_SECONDS = 2.0
+# What began to wait at the very moment when the run before it ended waits for nobody.
+_RELEASE = """
+update run set waits = false where id in (
+    select min(id) from run as waiting where waits and not exists (
+        select from run as other where other.session = waiting.session and not other.waits
+            and other.state not in ('SUCCEEDED', 'FAILED', 'CANCELLED')
+    ) group by session
+)
 """
 
 Result = TypeVar("Result")
@@ -60,12 +76,14 @@ _log = structlog.get_logger(__name__)
 class DbosEngine:
     """Executes runs durably. One a process: DBOS is a singleton."""
 
-    def __init__(self, dsn: str, pool: Pool, *, capacity: int) -> None:
-        """Keep DBOS's tables in the schema `dbos` of the database; run at most `capacity` runs here."""
-        self._dsn, self._pool, self._capacity = dsn, pool, capacity
+    def __init__(self, dsn: str, pool: Pool, shares: Shares) -> None:
+        """Keep DBOS's tables in the schema `dbos` of the database; `shares` bounds what runs here."""
+        self._dsn, self._pool, self._shares = dsn, pool, shares
+        self._slots = Slots(shares)
         self._id = f"orchestrator-{uuid.uuid4().hex}"
         self._working: set[asyncio.Task[Any]] = set()
-        self._start: Callable[[str], Awaitable[Any]] | None = None
+        self._hurried = asyncio.Event()
+        self._start: Callable[[Run], Awaitable[Any]] | None = None
 
     async def open(self, execution: Execution) -> None:
         """Start DBOS in this event loop; it begins to take runs from the queue."""
@@ -83,36 +101,42 @@ class DbosEngine:
         }
         DBOS(config=config)
         run_workflow = self._workflow(execution)
-        DBOS.listen_queues([_QUEUE])
+        DBOS.listen_queues([_QUEUE, _BULK_QUEUE])
         # Beats first: a peer must not take this one for dead. The lock: two that start at once would both migrate.
         await self._pool.execute(_BEAT, self._id)
         async with self._pool.acquire() as connection:
             await connection.execute("select pg_advisory_lock(hashtext($1))", _LOCK)
             try:
                 DBOS.launch()  # in this thread, so that workflows run in this loop
-                await DBOS.register_queue_async(
-                    _QUEUE, worker_concurrency=self._capacity, polling_interval_sec=_QUEUE_POLL_SECONDS
-                )
+                await self._register(_QUEUE, self._shares.total)
+                await self._register(_BULK_QUEUE, self._shares.of_bulk)
             finally:
                 await connection.execute("select pg_advisory_unlock(hashtext($1))", _LOCK)
 
-        async def start(run: str) -> None:
-            with SetWorkflowID(run):
-                if len(self._working) < self._capacity:
-                    await DBOS.start_workflow_async(run_workflow, run)  # it begins at once: soon no longer QUEUED
+        async def start(run: Run) -> None:
+            place = Place(run.tenant, run.agent, run.bulk)
+            task = (run.id, run.leg, *astuple(place))
+            with SetWorkflowID(run.id if run.leg == 1 else f"{run.id}.{run.leg}"):
+                if not run.bulk and self._slots.free(place):
+                    await DBOS.start_workflow_async(run_workflow, *task)  # it begins at once: soon no longer QUEUED
                     return
-                await DBOS.enqueue_workflow_async(_QUEUE, run_workflow, run)
-            await self._pool.execute("update run set dispatched = true where id = $1", run)
+                with SetEnqueueOptions(queue_partition_key=run.tenant):
+                    await DBOS.enqueue_workflow_async(_BULK_QUEUE if run.bulk else _QUEUE, run_workflow, *task)
+            await self._pool.execute(_DISPATCHED, run.id, run.leg)
 
         self._start = start
 
-    async def start(self, run: str) -> None:
-        """Hand the run to DBOS. If that fails or the process dies first, a sweep does it later."""
+    async def start(self, run: Run) -> None:
+        """Hand the run's leg to DBOS. If that fails or the process dies first, a sweep does it later."""
         assert self._start is not None
         try:
             await self._start(run)
         except Exception as error:  # noqa: BLE001 - the run is stored: the caller has its answer, the sweep the rest
-            _log.warning("run_not_dispatched", run=run, error=type(error).__name__)
+            _log.warning("run_not_dispatched", run=run.id, error=type(error).__name__)
+
+    def hurry(self) -> None:
+        """Look at once for runs that nobody hands over: one that waited in its session may begin."""
+        self._hurried.set()
 
     async def keep_watch(self) -> None:
         """Renew the beat, take over the runs of the dead, start strays; until cancelled."""
@@ -121,12 +145,21 @@ class DbosEngine:
                 with driver_errors():
                     await self._pool.execute(_BEAT, self._id)
                     await self._take_over()
-                    strays = await self._pool.fetch(_STRAYS, _SWEEP_BATCH)
-                for row in strays:
-                    await self.start(row["id"])
+                    await self._pool.execute(_RELEASE)
+                await self._start_strays(_STRAY_AFTER_SECONDS)
             except (MeshError, SQLAlchemyError) as error:  # DBOS speaks through SQLAlchemy
                 _log.warning("watch_failed", error=type(error).__name__)
             await asyncio.sleep(_BEAT_SECONDS)
+
+    async def keep_starting(self) -> None:
+        """Start what is told to be ready, at once, until cancelled; what this misses, the watch finds."""
+        while True:
+            await self._hurried.wait()
+            self._hurried.clear()
+            try:
+                await self._start_strays(0.0)
+            except MeshError as error:
+                _log.warning("strays_not_started", error=type(error).__name__)
 
     async def keep_tidy(self) -> None:
         """Delete what DBOS recorded of runs that ended a day ago, now and then, until cancelled: it keeps all forever.
@@ -161,6 +194,20 @@ class DbosEngine:
         with driver_errors():
             await self._pool.execute("delete from executor where id = $1", self._id)
 
+    async def _start_strays(self, seconds: float) -> None:
+        with driver_errors():
+            strays = await self._pool.fetch(_STRAYS, seconds, _SWEEP_BATCH)
+        for row in strays:
+            await self.start(run_of(row))
+
+    async def _register(self, queue: str, room: int) -> None:
+        await DBOS.register_queue_async(
+            queue,
+            worker_concurrency=room,
+            partition_worker_concurrency=min(room, self._shares.of_tenant),
+            polling_interval_sec=_QUEUE_POLL_SECONDS,
+        )
+
     async def _take_over(self) -> None:
         """Hand workflows of executors without a beat back to the queue. The lock keeps it to one process at a time."""
         async with self._pool.acquire() as connection, connection.transaction():
@@ -174,20 +221,21 @@ class DbosEngine:
                 await asyncio.to_thread(DBOS._recover_pending_workflows, dead)  # noqa: SLF001
             await connection.execute(_FORGET)
 
-    def _workflow(self, execution: Execution) -> Callable[[str], Any]:
+    def _workflow(self, execution: Execution) -> Callable[..., Any]:
         @DBOS.step(name="execute")
-        async def execute(run: str) -> dict[str, Any] | None:
-            outcome = await _patiently(lambda: execution.execute(run))
+        async def execute(run: str, leg: int) -> dict[str, Any] | None:
+            outcome = await _patiently(lambda: execution.execute(run, leg))
             return _to_json(outcome) if outcome else None
 
         @DBOS.workflow(name="run")
-        async def run_workflow(run: str) -> None:
+        async def run_workflow(run: str, leg: int, tenant: str, agent: str, bulk: bool) -> None:
             task = asyncio.current_task()
             assert task is not None
             self._working.add(task)
             try:
                 # The one recorded step: an answer that is there is not asked for again. What follows may be repeated.
-                outcome = await execute(run)
+                async with self._slots.taken(Place(tenant, agent, bulk)):
+                    outcome = await execute(run, leg)
                 if outcome is not None:
                     await _patiently(lambda: execution.finish(run, _from_json(outcome)))
             except Exception as error:  # noqa: BLE001 - a defect ends the run, not silently
@@ -215,19 +263,16 @@ async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def _to_json(outcome: StateChange) -> dict[str, Any]:
-    used = outcome.usage
     return {
         "state": outcome.state.value,
         "attempt": outcome.attempt,
         "output": outcome.output,
         "failure": failure_to_json(outcome.failure),
-        "usage": [used.input_tokens, used.output_tokens, used.model_calls, used.tool_calls] if used else None,
     }
 
 
 def _from_json(value: dict[str, Any]) -> StateChange:
-    usage = Usage(*value["usage"]) if value["usage"] else None
-    return StateChange(RunState(value["state"]), value["attempt"], value["output"], failure_of(value["failure"]), usage)
+    return StateChange(RunState(value["state"]), value["attempt"], value["output"], failure_of(value["failure"]))
 
 
 def _quiet() -> None:

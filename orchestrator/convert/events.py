@@ -3,22 +3,30 @@
 A body is a RunEvent without sequence, time and run; it is stored as it is and decoded once, when it is sent.
 """
 
+from collections.abc import Sequence
+
 from agentmesh.agent.v1 import activity_pb2, agent_service_pb2
 from agentmesh.memory.v1 import context_pb2
 from agentmesh.orchestrator.v1 import run_event_pb2
 
 from orchestrator.convert.requests import request_to_proto
-from orchestrator.convert.runs import failure_to_proto, usage_from_proto, usage_to_proto
+from orchestrator.convert.runs import failure_to_proto, usage_to_proto
 from orchestrator.domain.events import Gap, StateChange, StoredEvent
 from orchestrator.domain.following import Followed
-from orchestrator.domain.model import Usage
-from orchestrator.domain.ports import Activity, Completed, Happened, Recalled, Spoken
+from orchestrator.domain.model import Message
+from orchestrator.domain.ports import (
+    Activity,
+    Completed,
+    Happened,
+    Recalled,
+    RecalledItem,
+    Spoken,
+    StepMark,
+    Suspended,
+)
 from orchestrator.domain.steps import Answer, InputRequest, Steer
 
 __all__ = ["ProtoEvents", "activity_of", "event_to_proto"]
-
-_NOTHING = Usage()
-_ONE_TOOL_CALL = Usage(tool_calls=1)
 
 
 class ProtoEvents:
@@ -69,28 +77,49 @@ class ProtoEvents:
         message = activity_pb2.LimitReached(limit=limit, value=value)
         return run_event_pb2.RunEvent(trace_id=trace, limit_reached=message).SerializeToString()
 
+    def step_restarted(self, step: str, trace: str) -> bytes:
+        """Return the body that tells that what was told of the step is void."""
+        message = activity_pb2.StepRestarted()
+        return run_event_pb2.RunEvent(step=step, trace_id=trace, step_restarted=message).SerializeToString()
 
-def activity_of(event: agent_service_pb2.AgentEvent, attempt: int, trace: str) -> Activity | None:
+    def step_mark(self, body: bytes) -> StepMark | None:
+        """Return what a stored event tells of a step; a step that failed is done again if it is asked again."""
+        event = run_event_pb2.RunEvent.FromString(body)
+        kind = event.WhichOneof("event")
+        if not event.step or kind in ("input_requested", "input_answered"):
+            return None
+        done = kind == "step_finished" and not event.step_finished.HasField("failure")
+        return StepMark(event.step, done=done, void=kind == "step_restarted")
+
+    def context(self, history: Sequence[Message], recalled: Sequence[RecalledItem]) -> bytes:
+        """Return what an agent is given besides its input: those fields of its request alone."""
+        request = agent_service_pb2.ExecuteRequest(
+            history=[
+                agent_service_pb2.ChatMessage(role=f"ROLE_{message.role}", text=message.text) for message in history
+            ],
+            recalled=[context_pb2.ContextItem.FromString(item.body) for item in recalled],
+        )
+        return request.SerializeToString()
+
+
+def activity_of(event: agent_service_pb2.AgentEvent, trace: str) -> Activity | None:
     """Return what the agent did; None for a kind that this version does not know."""
     kind = event.WhichOneof("event")
-    step = f"{attempt}/{event.step}" if event.step else ""
+    step = event.step
     match kind:
         case None:
             return None
         case "completed":
-            return Completed(event.completed.output, usage_from_proto(event.completed.usage))
+            return Completed(event.completed.output)
+        case "suspended":
+            return Suspended()
         case "token_delta":
             return Spoken(event.agent, step, event.token_delta.text, thought=False)
         case "thought_delta":
             return Spoken(event.agent, step, event.thought_delta.text, thought=True)
     out = run_event_pb2.RunEvent(agent=event.agent, step=step, trace_id=trace)
     getattr(out, kind).CopyFrom(getattr(event, kind))  # the two oneofs share names and types
-    used = _NOTHING
-    if kind == "usage":
-        used = usage_from_proto(event.usage)
-    elif kind == "tool_call":
-        used = _ONE_TOOL_CALL
-    return Happened(out.SerializeToString(), used)
+    return Happened(step, out.SerializeToString())
 
 
 def event_to_proto(event: Followed) -> run_event_pb2.RunEvent:

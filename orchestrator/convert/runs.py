@@ -11,12 +11,13 @@ from meshkit.context import CallContext
 from meshkit.sql.idempotency import digest_of
 from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
 from orchestrator.convert.requests import request_to_proto
-from orchestrator.domain.model import Failure, Run, RunState, Usage
+from orchestrator.domain.model import Failure, OnBusy, Run, RunState, Usage
 from orchestrator.domain.runs import TaskRequest
 from orchestrator.domain.steps import InputRequest
 from orchestrator.domain.storage import RequestKey, RunFilter
 
 __all__ = [
+    "created_to_proto",
     "failure_to_proto",
     "filter_from_proto",
     "request_key",
@@ -46,7 +47,20 @@ def task_from_proto(caller: CallContext, request: run_service_pb2.CreateRunReque
         request.user,
         tighter_from_proto(request.limits) if request.HasField("limits") else None,
         traceparent,
+        _on_busy(request),
     )
+
+
+def created_to_proto(created: Run | Failure) -> run_service_pb2.BatchCreateRunsResult:
+    """Return what became of one task of a batch."""
+    if isinstance(created, Failure):
+        return run_service_pb2.BatchCreateRunsResult(failure=failure_to_proto(created))
+    return run_service_pb2.BatchCreateRunsResult(run=run_to_proto(created, run_pb2.RUN_VIEW_FULL))
+
+
+def _on_busy(request: run_service_pb2.CreateRunRequest) -> OnBusy:
+    name = run_service_pb2.OnBusy.Name(request.on_busy).removeprefix("ON_BUSY_")
+    return OnBusy.REJECT if name == "UNSPECIFIED" else OnBusy(name)
 
 
 def filter_from_proto(request: run_service_pb2.ListRunsRequest) -> RunFilter:
@@ -86,12 +100,13 @@ def usage_to_proto(usage: Usage) -> activity_pb2.Usage:
         output_tokens=usage.output_tokens,
         model_calls=usage.model_calls,
         tool_calls=usage.tool_calls,
+        cost_micros=usage.cost_micros,
     )
 
 
 def usage_from_proto(usage: activity_pb2.Usage) -> Usage:
     """Return what was used."""
-    return Usage(usage.input_tokens, usage.output_tokens, usage.model_calls, usage.tool_calls)
+    return Usage(usage.input_tokens, usage.output_tokens, usage.model_calls, usage.tool_calls, usage.cost_micros)
 
 
 def failure_to_proto(failure: Failure) -> failure_pb2.Failure:

@@ -1,23 +1,24 @@
-"""Working on one run: start its agent, pass on what it does, begin again when it broke, bring the run to its end.
+"""Working on one leg of a run: start its agent, pass on what it does, begin again when it broke, bring it to its end.
 
-    QUEUED ─► attempt 1 ─► recall ─► agent ─► answer ─► remember ─► SUCCEEDED
-                 ▲                     │ broke
-                 └──────── backoff ────┘
+    QUEUED ─► attempt 1 ─► context ─► agent ─► answer ─► remember ─► SUCCEEDED
+                 ▲                      │ ├─ suspended ─► PAUSED or WAITING: the leg is over, somebody begins the next
+                 └──────── backoff ─────┘ broke
 
 Owns the rules of attempts, timeouts and endings. It is called by the engine, on one executor at a time as far as that
 can be known; what an executor still writes after it lost the run is refused by the log.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 
 from meshkit.errors import MeshError, ResourceExhausted, Unavailable
+from orchestrator.domain.briefing import Briefing
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import Failure, MemoryPolicy, Message, Role, Run, RunState
+from orchestrator.domain.model import Failure, Run, RunState
 from orchestrator.domain.ports import (
     Agents,
     Clock,
@@ -25,25 +26,27 @@ from orchestrator.domain.ports import (
     EventCodec,
     Happened,
     Log,
-    Memory,
     Pen,
-    Recalled,
     Spoken,
     SupersededError,
+    Suspended,
     Task,
 )
 from orchestrator.domain.remembering import Remembering
 from orchestrator.domain.storage import RunStore
+from orchestrator.domain.telling import read_told
 
 __all__ = ["Execution"]
 
 MAX_BREAKS = 3
-"""How often the agent may be unreachable or break off before the run fails."""
+"""How often the agent may be unreachable or break off in one leg before the run fails."""
 MAX_ATTEMPTS = 20
-"""How often an agent is started in all: a run that kills its executors must end, too."""
-_HISTORY_BYTES = 64 * 1024
-_HISTORY_RUNS = 100  # two messages each: the most that an agent takes
-_ALL_LAYERS = (1, 2, 3)  # recent, semantic, facts: nothing answered
+"""How often an agent is started in one leg: a run that kills its executors must end, too."""
+_DRAINED_PAUSE_SECONDS = 0.2  # until the channel has noticed that this agent takes no more
+_IDLE_LOOK_SECONDS = 0.5  # how late a timeout may be that was put off by a pause
+
+Outcome = StateChange | MeshError | None
+"""How an attempt ended: the run is to end so, the agent failed so, or it was suspended."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -57,40 +60,47 @@ class Execution:
         log: Log,
         feed: Feed,
         agents: Agents,
-        memory: Memory,
+        briefing: Briefing,
         remembering: Remembering,
         codec: EventCodec,
         *,
-        capacity: int,
         clock: Clock,
         warn: Callable[[str, str, MeshError], None],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Execute at most `capacity` runs at once; `warn(action, run, error)` logs what a run survives."""
+        """`warn(action, run, error)` logs what a run survives."""
         self._runs, self._log, self._feed, self._agents = runs, log, feed, agents
-        self._memory, self._remembering, self._codec = memory, remembering, codec
+        self._briefing, self._remembering, self._codec = briefing, remembering, codec
         self._clock, self._warn, self._sleep = clock, warn, sleep
-        self._capacity = asyncio.Semaphore(capacity)
 
-    async def execute(self, run_id: str) -> StateChange | None:
-        """Run the agent until it answered or failed for good. Returns how the run is to end, None if it has ended."""
-        async with self._capacity:
-            for breaks in range(1, MAX_BREAKS + 1):
-                run = await self._runs.transition(run_id, _begin)
-                if run is None:
-                    return None
-                if run.attempt > MAX_ATTEMPTS:
-                    return _failed(run, Unavailable(f"the agent was started {MAX_ATTEMPTS} times"), "orchestrator")
-                try:
-                    return await self._attempt(run)
-                except SupersededError:
-                    return None
-                except MeshError as error:
-                    if breaks == MAX_BREAKS or not _worth_another(error):
-                        return _failed(run, error, "model" if error.reason.startswith("MODEL_") else "agent")
-                    self._warn("agent_broke", run.id, error)
+    async def execute(self, run_id: str, leg: int) -> StateChange | None:
+        """Run the agent until it answered, failed for good, or the run rests.
+
+        Returns how the run is to end; None if it has ended, rests, or is in another leg.
+        """
+        breaks, counted = 0, True
+        while True:
+            begun = await self._runs.transition(run_id, partial(_begin, leg=leg, counted=counted))
+            if begun is None or begun.suspended:
+                return None
+            if begun.starts > MAX_ATTEMPTS:
+                return _failed(begun, Unavailable(f"the agent was started {MAX_ATTEMPTS} times"), "orchestrator")
+            try:
+                outcome = await self._attempt(begun)
+            except SupersededError:
+                return None
+            if isinstance(outcome, StateChange):
+                return outcome
+            # Suspended: the run rests now, unless somebody let it go on in the meantime. Draining: nothing broke.
+            counted = not (isinstance(outcome, MeshError) and outcome.reason == "DRAINING")
+            if not counted:
+                await self._sleep(_DRAINED_PAUSE_SECONDS)
+            elif isinstance(outcome, MeshError):
+                breaks += 1
+                if breaks == MAX_BREAKS or not _worth_another(outcome):
+                    return _failed(begun, outcome, "model" if outcome.reason.startswith("MODEL_") else "agent")
+                self._warn("agent_broke", begun.id, outcome)
                 await self._sleep(0.2 * 4 ** (breaks - 1))
-        raise AssertionError("unreachable")
 
     async def finish(self, run_id: str, outcome: StateChange) -> None:
         """Give memory the turn if the run succeeded, then end it. Safe to repeat."""
@@ -112,95 +122,85 @@ class Execution:
             ),
         )
 
-    async def _attempt(self, run: Run) -> StateChange:
-        """Work on the attempt until it ends or the run is ended from outside."""
+    async def _attempt(self, run: Run) -> Outcome:
+        """Work on the attempt until it ends, its time is over, or the run is ended from outside.
+
+        What the agent fails with is returned; what is raised is the database's, and ours to try again.
+        """
+        pen = self._log.pen(run)
         with self._feed.watch(run.tenant, run.id) as watch:
             watch.announce(run.last_sequence, run.state)
-            work = asyncio.create_task(self._work(run))
+            work = asyncio.create_task(self._converse(run, pen))
             ended = asyncio.create_task(watch.terminated())
             try:
-                await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
-                if not work.done():
-                    raise SupersededError
-                return work.result()
+                left = self._seconds_left(run)
+                while True:
+                    done, _ = await asyncio.wait((work, ended), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                    if work in done:
+                        return work.result()
+                    if done:
+                        raise SupersededError
+                    now = await self._runs.load(run.id)  # the time for which it was idle does not count
+                    if now is None or self._seconds_left(now) <= 0:
+                        break
+                    left = max(_IDLE_LOOK_SECONDS, self._seconds_left(now))
             finally:
                 for task in (work, ended):
                     task.cancel()
                 await asyncio.gather(work, ended, return_exceptions=True)
+        return await self._timed_out(run, pen)
 
-    async def _work(self, run: Run) -> StateChange:
-        pen = self._log.pen(run)
-        limit = run.spec.limits.timeout
-        left = (run.start_time or self._clock()) + limit - self._clock()
+    async def _converse(self, run: Run, pen: Pen) -> Outcome:
+        told = await read_told(self._runs, self._codec, run)
+        for step in told.begun:
+            await pen.write(self._codec.step_restarted(step, run.trace_id))
+        context = await self._briefing.of(run, pen)
+        task = Task(run, context, max(0.0, self._seconds_left(run)))
+        outcome: Outcome = Unavailable("the agent's stream ended without an answer")
         try:
-            async with asyncio.timeout(max(0.0, left.total_seconds())) as timer:
-                return await self._converse(run, pen, left)
-        except TimeoutError:
-            if not timer.expired():
-                raise
-            seconds = round(limit.total_seconds())
-            await pen.write(self._codec.limit_reached("timeout", seconds, run.trace_id))
-            await pen.settled()
-            error = ResourceExhausted(f"the run took longer than its timeout of {seconds} s", reason="LIMIT_REACHED")
-            return _failed(run, error, "orchestrator")
-        except MeshError:
-            await pen.settled()  # what the agent did before it failed comes before the failure
-            raise
-
-    async def _converse(self, run: Run, pen: Pen, left: timedelta) -> StateChange:
-        history, known = await self._history(run)
-        recalled = await self._recall(run, pen, known)
-        task = Task(run, history, recalled.items, left.total_seconds())
-        async with aclosing(self._agents.execute(task)) as activities:
-            async for activity in activities:
-                match activity:
-                    case Spoken(agent, step, text, thought):
-                        await pen.say(agent, step, text, thought=thought)
-                    case Happened(body, usage):
-                        await pen.write(body, usage)
-                    case Completed(output, usage):
-                        await pen.settled()
-                        return StateChange(RunState.SUCCEEDED, run.attempt, output, usage=run.usage + usage)
-        raise Unavailable("the agent's stream ended without an answer")
-
-    async def _history(self, run: Run) -> tuple[Sequence[Message], frozenset[str]]:
-        """Return what was said before in the session, the newest that fits, and the runs that it is from."""
-        earlier = await self._runs.history(run.session, run.id, _HISTORY_RUNS)
-        messages: list[Message] = []
-        known: set[str] = set()
-        size = 0
-        for past in earlier:
-            size += len(past.input.encode()) + len(past.output.encode())
-            if size > _HISTORY_BYTES:
-                break
-            answered = past.finish_time or past.create_time
-            messages.append(Message(past.id, Role.ASSISTANT, past.output, past.agent, answered))
-            messages.append(Message(past.id, Role.USER, past.input, past.agent, past.create_time))
-            known.add(past.id)
-        return messages[::-1], frozenset(known)
-
-    async def _recall(self, run: Run, pen: Pen, known: frozenset[str]) -> Recalled:
-        """Ask memory; without it the agent answers with less, and the event says so."""
-        if run.spec.memory is MemoryPolicy.NONE:
-            return Recalled()
-        try:
-            found = await self._memory.recall(run)
+            async with aclosing(self._agents.execute(task)) as activities:
+                async for activity in activities:
+                    match activity:
+                        case Spoken(agent, step, text, thought) if step not in told.done:
+                            await pen.say(agent, step, text, thought=thought)
+                        case Happened(step, body) if step not in told.done:
+                            await pen.write(body)
+                        case Completed(output):
+                            outcome = StateChange(RunState.SUCCEEDED, run.attempt, output)
+                        case Suspended():
+                            outcome = None
         except MeshError as error:
-            self._warn("recall_failed", run.id, error)
-            found = Recalled(degraded=_ALL_LAYERS)
-        recalled = Recalled([item for item in found.items if item.run not in known], found.degraded)
-        await pen.write(self._codec.memory_recalled(recalled, run.trace_id))
-        return recalled
+            outcome = error
+        await pen.settled()  # what the agent did comes before what became of it
+        return outcome
+
+    async def _timed_out(self, run: Run, pen: Pen) -> StateChange:
+        seconds = round(run.spec.limits.timeout.total_seconds())
+        await pen.write(self._codec.limit_reached("timeout", seconds, run.trace_id))
+        await pen.settled()
+        error = ResourceExhausted(f"the run took longer than its timeout of {seconds} s", reason="LIMIT_REACHED")
+        return _failed(run, error, "orchestrator")
+
+    def _seconds_left(self, run: Run) -> float:
+        """Return how long the run may still work: the time for which it was or is idle is not counted."""
+        now = self._clock()
+        idle = run.idle + (now - run.idle_since if run.idle_since else now - now)
+        return ((run.start_time or now) + run.spec.limits.timeout + idle - now).total_seconds()
 
 
-def _begin(run: Run) -> StateChange | None:
-    return None if run.state.terminal else StateChange(RunState.RUNNING, run.attempt + 1)
+def _begin(run: Run, leg: int, *, counted: bool) -> StateChange | None:
+    """Begin the next attempt of the leg; a run that is to rest is marked as one on which nothing works."""
+    if run.state.terminal or run.leg != leg or run.suspended:
+        return None
+    if run.state in (RunState.PAUSED, RunState.WAITING):
+        return StateChange(run.state, run.attempt, suspended=True)
+    return StateChange(RunState.RUNNING, run.attempt + 1, starts=run.starts + counted)
 
 
 def _end(run: Run, outcome: StateChange) -> StateChange | None:
     if run.state.terminal or run.attempt != outcome.attempt:
         return None
-    return replace(outcome, usage=outcome.usage or run.usage)
+    return replace(outcome, usage=run.usage)
 
 
 def _worth_another(error: MeshError) -> bool:
@@ -208,7 +208,7 @@ def _worth_another(error: MeshError) -> bool:
 
     CANCELLED is a call that broke: whoever cancels the run itself ends the attempt before the agent can say so.
     """
-    return error.reason in ("DEPENDENCY_UNAVAILABLE", "DRAINING", "OVERLOADED", "RATE_LIMITED", "CANCELLED")
+    return error.reason in ("DEPENDENCY_UNAVAILABLE", "OVERLOADED", "RATE_LIMITED", "CANCELLED")
 
 
 def _failed(run: Run, error: MeshError, source: str) -> StateChange:

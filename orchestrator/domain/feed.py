@@ -48,8 +48,8 @@ class Watch:
         """Take in what was committed, in any order and any number of times."""
         if events:
             self._extend(events)
-        if sequence > self.sequence or (state is not self.state and not self.state.terminal):
-            self.sequence, self.state = max(sequence, self.sequence), state
+        if sequence > self.sequence or (sequence == self.sequence and state is not self.state):
+            self.sequence, self.state = sequence, state
             self._wake()
 
     def vanish(self) -> None:

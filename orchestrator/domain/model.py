@@ -126,6 +126,10 @@ class AgentSpec:
         """Return the same within these limits as well."""
         return replace(self, limits=self.limits.tightened(limits))
 
+    def lasting(self, timeout: timedelta) -> "AgentSpec":
+        """Return the same with another timeout."""
+        return replace(self, limits=replace(self.limits, timeout=timeout))
+
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 

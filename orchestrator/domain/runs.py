@@ -1,16 +1,16 @@
-"""What callers may do with runs: create, read, list, wait for and cancel them."""
+"""What callers may do with runs: create, read, list, wait for and cancel them. `domain.pausing` holds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meshkit.context import CallContext
-from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
+from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 from orchestrator.domain.catalog import known_agent
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import DEFAULT_AGENT, Limits, Run, RunState, Session
+from orchestrator.domain.model import DEFAULT_AGENT, Failure, Limits, OnBusy, Run, RunState, Session
 from orchestrator.domain.ports import Agents, Clock, RunEngine
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter, RunStore
 from orchestrator.domain.viewing import Viewer
@@ -32,6 +32,7 @@ class TaskRequest:
     user: str
     limits: Limits | None
     traceparent: str
+    on_busy: OnBusy = OnBusy.REJECT
 
 
 class Runs:
@@ -50,11 +51,12 @@ class Runs:
         self._runs, self._agents, self._engine, self._feed = runs, agents, engine, feed
         self._new_id, self._clock = new_id, clock
 
-    async def create(self, caller: CallContext, request: TaskRequest) -> Run:
+    async def create(self, caller: CallContext, request: TaskRequest, *, bulk: bool = False) -> Run:
         """Accept a task: it is stored before this returns, then handed to the engine.
 
         Raises NotFound (session, agent), FailedPrecondition (STATE_CONFLICT, RUNTIME_UNAVAILABLE), PermissionDenied,
-        InvalidArgument for a user that is not the session's, and what a repeated request raises.
+        InvalidArgument for a user that is not the session's, ResourceExhausted (TOO_MANY_RUNS), and what a repeated
+        request raises.
         """
 
         async def make(session: Session | None, find_agent: FindAgent) -> NewRun:
@@ -72,13 +74,27 @@ class Runs:
             )
             run = Run(
                 self._new_id("run"), caller.tenant, home.id, user, name, spec, request.input, now,
-                last_sequence=1, traceparent=request.traceparent,
+                last_sequence=1, traceparent=request.traceparent, bulk=bulk,
             )  # fmt: skip
             return NewRun(run, None if session else home)
 
-        run = await self._runs.create(request.key, Viewer.of(caller), request.session, make)
-        await self._engine.start(run.id)
+        run = await self._runs.create(request.key, Viewer.of(caller), request.session, make, request.on_busy)
+        if not run.waits:
+            await self._engine.start(run)
         return run
+
+    async def create_many(self, caller: CallContext, requests: Sequence[TaskRequest]) -> Sequence[Run | Failure]:
+        """Accept many tasks, in order; what one is refused with does not hinder the others.
+
+        They go behind what people ask one by one. Each may be repeated by its own key.
+        """
+        created: list[Run | Failure] = []
+        for request in requests:
+            try:
+                created.append(await self.create(caller, request, bulk=True))
+            except MeshError as error:
+                created.append(Failure(error.reason, error.message[:2048], "orchestrator"))
+        return created
 
     async def get(self, caller: CallContext, run: str) -> Run:
         """Return the run. Raises NotFound."""

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - the contract names the methods
-"""RunService, the part that people use on runs that are there: answers, steering, forks, the list of steps."""
+"""RunService, the part that people use on runs that are there: holding, answers, steering, forks, the list of steps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from orchestrator.convert.requests import reply_from_proto
 from orchestrator.convert.runs import request_key, run_to_proto
 from orchestrator.domain.forking import Forking
 from orchestrator.domain.model import Run
+from orchestrator.domain.pausing import Pausing
 from orchestrator.domain.requests import Requests
 from orchestrator.domain.steering import Steering
 from orchestrator.domain.stepping import Stepping
@@ -25,6 +26,7 @@ __all__ = ["Control", "ControlServicer"]
 class Control:
     """The verbs that are served here."""
 
+    pausing: Pausing
     requests: Requests
     steering: Steering
     forking: Forking
@@ -36,6 +38,18 @@ class ControlServicer(run_service_pb2_grpc.RunServiceServicer):
 
     def __init__(self, control: Control) -> None:
         self._control = control
+
+    async def PauseRun(self, request: run_control_pb2.PauseRunRequest, context: Any) -> run_pb2.Run:
+        """Hold a run."""
+        return await self.shown(await self._control.pausing.pause(current(), request.run))
+
+    async def ResumeRun(self, request: run_control_pb2.ResumeRunRequest, context: Any) -> run_pb2.Run:
+        """Let a run go on."""
+        return await self.shown(await self._control.pausing.resume(current(), request.run))
+
+    async def StepRun(self, request: run_control_pb2.StepRunRequest, context: Any) -> run_pb2.Run:
+        """Let one step of a run happen."""
+        return await self.shown(await self._control.pausing.step(current(), request.run))
 
     async def RespondToRequest(self, request: run_control_pb2.RespondToRequestRequest, context: Any) -> run_pb2.Run:
         """Answer what a run asks."""

@@ -11,7 +11,7 @@ from meshkit.context import current
 from meshkit.paging import page_size
 from orchestrator.adapters.on_behalf import current_traceparent
 from orchestrator.convert.events import event_to_proto
-from orchestrator.convert.runs import filter_from_proto, run_to_proto, task_from_proto
+from orchestrator.convert.runs import created_to_proto, filter_from_proto, run_to_proto, task_from_proto
 from orchestrator.domain.following import Following
 from orchestrator.domain.runs import DEFAULT_WAIT_SECONDS, Runs
 from orchestrator.domain.viewing import Viewer
@@ -49,6 +49,15 @@ class RunServicer(ControlServicer):
         async with aclosing(ending_stalled(events, self._patience)) as taken:
             async for event in taken:
                 yield event_to_proto(event)
+
+    async def BatchCreateRuns(
+        self, request: run_service_pb2.BatchCreateRunsRequest, context: Any
+    ) -> run_service_pb2.BatchCreateRunsResponse:
+        """Accept many tasks."""
+        caller, traceparent = current(), current_traceparent()
+        tasks = [task_from_proto(caller, each, traceparent) for each in request.requests]
+        created = await self._runs.create_many(caller, tasks)
+        return run_service_pb2.BatchCreateRunsResponse(results=map(created_to_proto, created))
 
     async def GetRun(self, request: run_service_pb2.GetRunRequest, context: Any) -> run_pb2.Run:
         """Read a run."""

@@ -3,7 +3,8 @@
     pens ──► queue (bounded) ──► one statement ──► committed ──► feed, wake-ups
 
 The statement bumps each run's counter and numbers its events, so a sequence exists only with its event. Events of an
-attempt that is no longer the run's, or of a run that has ended, are refused by the same statement. Text pieces that
+attempt that is no longer the run's, or of a run that has ended, are refused by the same statement; those of a run that
+is paused or waits are not: what was under way goes on. Text pieces that
 wait for the next commit become one event; the pause between commits is therefore the coalescing window.
 While Postgres is away the queue fills, pens wait, and the very same commit is tried again.
 """
@@ -21,7 +22,7 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 from orchestrator.domain.events import StoredEvent
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import Run, RunState, Usage
+from orchestrator.domain.model import Run, RunState
 from orchestrator.domain.ports import EventCodec, SupersededError
 from orchestrator.stores.wakeups import Wakeups
 
@@ -38,36 +39,30 @@ _MAX_COMMIT_EVENTS = 2_000
 _MAX_COMMIT_BYTES = 2 * 1024 * 1024
 _MAX_TEXT = 16 * 1024  # characters in one piece of text, when a burst is waiting
 
-_NOTHING = Usage()
 _log = structlog.get_logger(__name__)
 
 # A commit whose answer was lost is sent again with its batch id: the runs that have it already are not touched, and
 # come back without a number.
 _COMMIT = """
 with incoming as (
-    select * from unnest($1::text[], $2::int[], $3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::int[])
-        with ordinality as i (run, attempt, body, input_tokens, output_tokens, model_calls, tool_calls, place)
+    select * from unnest($1::text[], $2::int[], $3::bytea[]) with ordinality as i (run, attempt, body, place)
 ), wanted as (
-    select run, attempt, count(*) as events, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-        sum(model_calls) as model_calls, sum(tool_calls) as tool_calls
-    from incoming group by run, attempt
+    select run, attempt, count(*) as events from incoming group by run, attempt
 ), bumped as (
-    update run set
-        last_sequence = last_sequence + w.events, last_batch = $8,
-        input_tokens = run.input_tokens + w.input_tokens, output_tokens = run.output_tokens + w.output_tokens,
-        model_calls = run.model_calls + w.model_calls, tool_calls = run.tool_calls + w.tool_calls
+    update run set last_sequence = last_sequence + w.events, last_batch = $4
     from wanted w
-    where run.id = w.run and run.attempt = w.attempt and run.state = 'RUNNING' and run.last_batch <> $8
-    returning run.id, run.attempt, run.last_sequence - w.events as before
+    where run.id = w.run and run.attempt = w.attempt and run.state in ('RUNNING', 'PAUSED', 'WAITING')
+        and run.last_batch <> $4
+    returning run.id, run.attempt, run.state, run.last_sequence - w.events as before
 ), stored as (
     insert into run_event (run, sequence, create_time, body)
     select i.run, b.before + row_number() over (partition by i.run order by i.place), now(), i.body
     from incoming i join bumped b on b.id = i.run and b.attempt = i.attempt
 )
-select id, attempt, before, now() as time from bumped
+select id, attempt, state, before, now() as time from bumped
 union all
-select run.id, run.attempt, null, now() from run join wanted w on run.id = w.run and run.attempt = w.attempt
-where run.last_batch = $8
+select run.id, run.attempt, run.state, null, now() from run join wanted w on run.id = w.run and run.attempt = w.attempt
+where run.last_batch = $4
 """
 
 
@@ -77,7 +72,6 @@ class _Entry:
 
     pen: "LogPen"
     body: bytes = b""
-    usage: Usage = _NOTHING
     voice: tuple[str, str, bool] | None = None
     text: list[str] = field(default_factory=list)
     length: int = 0
@@ -96,9 +90,9 @@ class LogPen:
         self._log = log
         self._voice: tuple[str, str, bool] | None = None
 
-    async def write(self, body: bytes, usage: Usage = _NOTHING) -> None:
+    async def write(self, body: bytes) -> None:
         """Hand over an event."""
-        await self._log.put(_Entry(self, body, usage, length=len(body)))
+        await self._log.put(_Entry(self, body, length=len(body)))
 
     async def say(self, agent: str, step: str, text: str, *, thought: bool) -> None:
         """Hand over a piece of text; it joins the piece before it if that still waits."""
@@ -211,21 +205,7 @@ class EventLog:
 
     async def store(self, batch: str, group: list[_Entry]) -> dict[tuple[str, int], Any]:
         """Run the statement. Returns the rows of the attempts that were accepted."""
-        columns = zip(
-            *(
-                (
-                    entry.pen.run,
-                    entry.pen.attempt,
-                    entry.body,
-                    entry.usage.input_tokens,
-                    entry.usage.output_tokens,
-                    entry.usage.model_calls,
-                    entry.usage.tool_calls,
-                )
-                for entry in group
-            ),
-            strict=True,
-        )
+        columns = zip(*((entry.pen.run, entry.pen.attempt, entry.body) for entry in group), strict=True)
         with driver_errors():
             rows = await self._pool.fetch(_COMMIT, *map(list, columns), batch)
         return {(row["id"], row["attempt"]): row for row in rows}
@@ -246,6 +226,6 @@ class EventLog:
             pen.refused = pen.refused or key not in accepted
             pen.settled_event.set()
             if events := stored.pop(key, []):
-                newest = events[-1].sequence
-                self._feed.announce(pen.tenant, pen.run, newest, RunState.RUNNING, events)
-                self._wakeups.publish(pen.tenant, pen.run, newest, RunState.RUNNING)
+                newest, state = events[-1].sequence, RunState(accepted[key]["state"])
+                self._feed.announce(pen.tenant, pen.run, newest, state, events)
+                self._wakeups.publish(pen.tenant, pen.run, newest, state)

@@ -29,7 +29,9 @@ _LIST = """
 select * from session where tenant = $1 and user_id = $2 and ($3::text is null or id < $3) order by id desc limit $4
 """
 
-_BUSY = "select id, state from run where session = $1 and state in ('QUEUED', 'RUNNING')"
+_BUSY = """
+select id, state from run where session = $1 and state not in ('SUCCEEDED', 'FAILED', 'CANCELLED') order by waits, id
+"""
 
 _UPDATE = """
 update session set title = $3, agent = $4, labels = $5, update_time = $6, etag = $7

@@ -197,5 +197,12 @@ def check_order(events: list[run_event_pb2.RunEvent], after: int = 0) -> None:
     assert events[-1].state_changed.state in TERMINAL, events[-1]
 
 
-def text_of(events: list[run_event_pb2.RunEvent], attempt: int = 1) -> str:
-    return "".join(event.token_delta.text for event in events if event.step.startswith(f"{attempt}/"))
+def text_of(events: list[run_event_pb2.RunEvent]) -> str:
+    """Return what a subscriber shows in the end: text of steps that began again is dropped."""
+    texts: dict[str, str] = {}
+    for event in events:
+        if event.WhichOneof("event") == "step_restarted":
+            texts.pop(event.step, None)
+        elif event.WhichOneof("event") == "token_delta":
+            texts[event.step] = texts.get(event.step, "") + event.token_delta.text
+    return "".join(texts.values())
