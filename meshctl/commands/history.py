@@ -37,7 +37,7 @@ def steps(
             _print_step(step)
     else:
         rows = ((step.id, step.name, _state(step), step.agent, _used(step), _began(step)) for step in done)
-        print_table(("step", "of", "state", "agent", "tokens", "began"), rows)
+        print_table(("step", "name", "state", "agent", "tokens", "began"), rows)
 
 
 def fork(

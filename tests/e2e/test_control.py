@@ -1,4 +1,4 @@
-"""Control of runs by the command line on a whole mesh: approvals, questions, pauses, steps, steering, forks, batches."""
+"""Runs under control, by the command line on a whole mesh: approvals, questions, pauses, steering, forks, batches."""
 
 import contextlib
 import json
