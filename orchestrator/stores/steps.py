@@ -14,13 +14,12 @@ __all__ = ["PostgresSteps"]
 _LIST = """
 select sized.*, case when $4 then content end as content, total > place as more from (
     select s.*, b.content, row_number() over steps as place, count(*) over () as total,
-        sum(length(s.arguments) + coalesce(length(b.content), 0)) over steps
-            - length(s.arguments) - coalesce(length(b.content), 0) as before
+        sum(octet_length(s.arguments) + coalesce(octet_length(b.content), 0)) over steps as size
     from (select * from step where run = $1 and number > $2::bigint order by number limit $3 + 1) as s
     left join blob b on $4 and b.tenant = s.tenant and b.digest = s.result
     window steps as (order by s.number)
 ) as sized
-where place <= $3 and (not $4 or before < $5) order by number
+where place <= $3 and (not $4 or place = 1 or size <= $5) order by number
 """
 _PAGE_BYTES = 2 * 1024 * 1024
 

@@ -69,12 +69,11 @@ class Desk:
 
     async def waiting(self, **change: Any) -> Run:
         """Return a run that waits, as the gate leaves it."""
-        run = await self.stores.running()
-        waits = await self.stores.runs.transition(
-            run.id, lambda now: StateChange(RunState.WAITING, now.attempt, **change)
-        )
-        assert waits is not None
-        return waits
+        return await self._resting(RunState.WAITING, **change)
+
+    async def pausing(self) -> Run:
+        """Return a run that is paused."""
+        return await self._resting(RunState.PAUSED, paused=True)
 
     async def step(
         self, run: Run, kind: StepKind, number: int, outcome: Outcome | None = None, *, state: str = "", name: str = "t"
@@ -112,6 +111,12 @@ class Desk:
     async def told(self, run: str) -> list[Any]:
         """Return the run's events as subscribers get them."""
         return [event_to_proto(event) for event in await self.stores.runs.events(run, 0, 1000)]
+
+    async def _resting(self, state: RunState, **change: Any) -> Run:
+        run = await self.stores.running()
+        rests = await self.stores.runs.transition(run.id, lambda now: StateChange(state, now.attempt, **change))
+        assert rests is not None
+        return rests
 
     def _warn(self, action: str, run: str, error: MeshError) -> None:
         self.warnings.append(f"{action} {run} {error.message}")
