@@ -54,8 +54,21 @@ from due where run.id = due.id
 returning run.*
 """
 
+# A session that began with a fork goes on with the talk before the run that was forked.
 _HISTORY = """
-select * from run where session = $1 and id < $2 and state = 'SUCCEEDED' order by id desc limit $3
+with recursive talk as (
+    select $1::text as session, $2::text as before, 1 as depth
+    union all
+    select source.session, source.id, depth + 1
+    from talk
+    join run as fork on fork.session = talk.session and fork.forked_from <> ''
+    join run as source on source.id = fork.forked_from
+    where depth < 100
+)
+select past.* from talk cross join lateral (
+    select * from run where session = talk.session and id < talk.before and state = 'SUCCEEDED'
+    order by id desc limit $3
+) as past order by past.id desc limit $3
 """
 
 

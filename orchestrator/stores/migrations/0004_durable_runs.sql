@@ -27,6 +27,7 @@ create unique index run_active_in_session on run (session)
 create index run_waiting_in_session on run (session, id) where waits;
 drop index run_not_dispatched;
 create index run_not_dispatched on run (create_time) where state = 'QUEUED' and not dispatched and not waits;
+create index run_forked_into_session on run (session) where forked_from <> '';
 create index run_unfinished_of_tenant on run (tenant, agent) where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED');
 
 -- What the agent was given besides its input: the same for every attempt, else nothing could be replayed.
