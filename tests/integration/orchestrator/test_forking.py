@@ -13,6 +13,7 @@ from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
 from meshkit.ids import new_id
 from orchestrator.domain.model import Run, RunState, Usage
 from orchestrator.domain.steps import StepKind, ToolOutcome
+from orchestrator.domain.viewing import Viewer
 from tests.integration.orchestrator.desk import (
     ADA,
     BOB,
@@ -41,7 +42,8 @@ async def forkable(front: Desk) -> Run:
     await pool.execute("update run set model_calls = 2, input_tokens = 14 where id = $1", run.id)
     for number, step in ((1, 1), (2, 3), (3, None)):
         await pool.execute(
-            "insert into steering (run, number, text, user_id, create_time, step) values ($1, $2, $3, 'ada', now(), $4)",
+            "insert into steering (run, number, text, user_id, create_time, step)"
+            " values ($1, $2, $3, 'ada', now(), $4)",
             run.id, number, f"said {number}", step,
         )  # fmt: skip
     return run
@@ -49,7 +51,7 @@ async def forkable(front: Desk) -> Run:
 
 async def rows(front: Desk, table: str, run: str) -> list[dict[str, Any]]:
     order = "" if table == "run_context" else " order by number"
-    found = await front.stores.pool.fetch(f"select * from {table} where run = $1{order}", run)  # noqa: S608 - a test's own
+    found = await front.stores.pool.fetch(f"select * from {table} where run = $1{order}", run)
     return [dict(row) for row in found]
 
 
@@ -73,7 +75,7 @@ async def test_a_fork_has_the_conversation_and_the_steps_up_to_the_one_named(fro
     (event,) = await front.told(made.id)
     assert (event.sequence, event.state_changed.state) == (1, run_pb2.RUN_STATE_QUEUED)
     assert event.trace_id == "a" * 32
-    assert (await front.stores.runs.get(_viewer(), made.id)).last_sequence == made.last_sequence == 1
+    assert (await front.stores.runs.get(Viewer.of(ADA), made.id)).last_sequence == made.last_sequence == 1
 
 
 async def test_the_other_run_stays_as_it_is(front: Desk) -> None:
@@ -179,7 +181,7 @@ async def test_a_fork_is_of_the_same_user_whoever_makes_it(front: Desk) -> None:
     run = await forkable(front)
     made = await front.forking.fork(OFFICE, fork_of(run, caller=OFFICE))
     assert made.user == "ada"
-    assert (await front.stores.sessions.get(_viewer(), made.session)).user == "ada"
+    assert (await front.stores.sessions.get(Viewer.of(ADA), made.session)).user == "ada"
 
 
 async def test_only_what_a_completed_step_brought_is_kept(front: Desk) -> None:
@@ -235,9 +237,3 @@ async def test_a_session_that_goes_on_after_a_fork_has_the_talk_before_it(front:
     deeper = await front.forking.fork(ADA, fork_of(made))
     assert [run.id for run in await stores.runs.history(deeper.session, deeper.id, 100)] == [first.id]
     assert [run.id for run in await stores.runs.history(made.session, next_.id, 1)] == [made.id]
-
-
-def _viewer() -> Any:
-    from tests.integration.orchestrator.conftest import ADA as VIEWER  # noqa: PLC0415 - the other is a caller
-
-    return VIEWER
