@@ -2,7 +2,9 @@
 """An agent service and a memory service that do as the input says, on real sockets with real tokens.
 
 Inputs for the agent: `say N MS` (N words, MS milliseconds apart), `hang` (a word, then silence), `break A` (dies in the
-middle up to attempt A, then answers), `fail`, `limit`, `tool`.
+middle up to attempt A, then answers), `fail`, `limit`, `tool`, `rest A` (up to attempt A it suspends itself once it is
+told to rest, then answers), `drain A` (up to attempt A it is shutting down), `two A` (a step that is told to its end,
+then a second one; dies in that up to attempt A).
 """
 
 import asyncio
@@ -34,6 +36,8 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         self.callers: list[context.CallContext] = []
         self.cancelled: dict[str, float] = {}
         self.active: set[str] = set()
+        self.resting: set[str] = set()
+        """Runs that are told to rest."""
 
     async def Describe(self, request: Any, grpc_context: Any) -> agent_service_pb2.RuntimeDescription:
         tools = [agent_service_pb2.ToolDescription(name=name) for name in ("calculator", "current_time")]
@@ -58,10 +62,23 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         self, request: agent_service_pb2.ExecuteRequest, verb: str, *numbers: str
     ) -> AsyncGenerator[Event, None]:
         agent = request.agent
+        again = bool(numbers) and request.attempt <= int(numbers[0])
+        if verb == "drain" and again:
+            raise Unavailable("it is shutting down", reason="DRAINING")
+        if verb == "two":
+            kind = activity_pb2.STEP_KIND_TOOL
+            yield Event(agent=agent, step="tool-9", step_started=activity_pb2.StepStarted(kind=kind, name="t"))
+            yield Event(agent=agent, step="tool-9", step_finished=activity_pb2.StepFinished(kind=kind))
         yield Event(agent=agent, step="model-1", message_started=activity_pb2.MessageStarted())
         if verb == "hang":
             yield Event(agent=agent, step="model-1", token_delta=activity_pb2.TokenDelta(text="waiting"))
             await asyncio.Event().wait()
+        if verb == "rest" and again:
+            yield Event(agent=agent, step="model-1", token_delta=activity_pb2.TokenDelta(text="half"))
+            while request.run not in self.resting:  # noqa: ASYNC110 - a test says so
+                await asyncio.sleep(0.005)
+            yield Event(suspended=activity_pb2.Suspended())
+            return
         if verb == "fail":
             raise Unavailable("the model refused", reason="MODEL_FAILED")
         if verb == "limit":
@@ -74,7 +91,7 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         count, pause = (int(numbers[0]), int(numbers[1]) / 1000) if verb == "say" else (3, 0.001)
         words = [f"w{place} " for place in range(count)]
         for place, word in enumerate(words):
-            if verb == "break" and place == 1 and request.attempt <= int(numbers[0]):
+            if verb in ("break", "two") and place == 1 and again:
                 raise Unavailable("the process died")
             yield Event(agent=agent, step="model-1", token_delta=activity_pb2.TokenDelta(text=word))
             if pause:

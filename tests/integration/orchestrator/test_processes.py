@@ -40,13 +40,13 @@ async def test_a_killed_orchestrator_takes_its_runs_up_again(mesh: Mesh) -> None
         ready = time.monotonic()
         client = mesh.client(second)
         again = asyncio.create_task(follow(client, run.id, seen))
-        await until(lambda: any(event.step.startswith("2/") for event in seen), 15)
+        await until(lambda: any(event.WhichOneof("event") == "step_restarted" for event in seen), 15)
         took = time.monotonic() - ready
         await again
     check_order(seen)
     print(f"taken up {took:.1f} s after the restart")
     assert took < 10
-    assert text_of(seen, 2) == seen[-1].state_changed.output == "".join(f"w{place} " for place in range(100))
+    assert text_of(seen) == seen[-1].state_changed.output == "".join(f"w{place} " for place in range(100))
     assert seen[-1].state_changed.attempt == 2
 
 
@@ -109,7 +109,7 @@ async def test_a_drained_process_hands_its_streams_and_runs_on(mesh: Mesh) -> No
             check_order(seen[run.id])
             final = await there.wait(run.id)
             assert final.state == run_pb2.RUN_STATE_SUCCEEDED
-            assert text_of(seen[run.id], final.attempt) == final.output
+            assert text_of(seen[run.id]) == final.output
 
 
 async def test_more_runs_than_room_wait_their_turn(mesh: Mesh) -> None:

@@ -37,7 +37,7 @@ async def test_an_answer_is_streamed_stored_and_remembered(mesh: Mesh, client: C
     assert done.state == run_pb2.RUN_STATE_SUCCEEDED
     assert text_of(events) == done.output == "".join(f"w{place} " for place in range(30))
     assert kinds.count("token_delta") < 15  # pieces that wait for a commit travel together
-    assert (done.usage.input_tokens, done.usage.output_tokens, done.usage.model_calls) == (10, 30, 1)
+    assert events[-1].state_changed.usage == done.usage
     assert done.last_sequence == events[-1].sequence
     assert {event.trace_id for event in events} == {events[0].trace_id}
     assert len(events[0].trace_id) == 32
@@ -115,11 +115,43 @@ async def test_a_broken_agent_is_started_again(client: Client) -> None:
     check_order(events)
     done = await client.wait(run.id)
     assert (done.state, done.attempt) == (run_pb2.RUN_STATE_SUCCEEDED, 2)
-    assert text_of(events, 1) == "w0 "
-    assert text_of(events, 2) == done.output == "w0 w1 w2 "
+    texts = [event.token_delta.text for event in events if event.step == "model-1"]
+    assert "".join(texts) == "w0 w0 w1 w2 "
+    assert text_of(events) == done.output == "w0 w1 w2 "
+    restarted = [event.step for event in events if event.WhichOneof("event") == "step_restarted"]
+    assert restarted == ["model-1"]
     hopeless = await client.create("break 9")
     failed = await client.wait(hopeless.id)
     assert (code_of(failed), failed.attempt) == ("DEPENDENCY_UNAVAILABLE", 3)
+
+
+async def test_what_was_told_to_its_end_is_not_told_again(client: Client) -> None:
+    run = await client.create("two 1")
+    events = await client.events(run.id)
+    check_order(events)
+    kinds = [(event.step, event.WhichOneof("event")) for event in events if event.step]
+    assert kinds.count(("tool-9", "step_started")) == kinds.count(("tool-9", "step_finished")) == 1
+    assert kinds.count(("model-1", "message_started")) == 2
+    assert [step for step, kind in kinds if kind == "step_restarted"] == ["model-1"]
+    assert text_of(events) == "w0 w1 w2 "
+
+
+async def test_every_attempt_gets_the_same_context(mesh: Mesh, client: Client) -> None:
+    first = await client.create("say 1 0")
+    await client.wait(first.id)
+    run = await client.create("break 1", session=first.session)
+    await client.wait(run.id)
+    one, two = [request for request in mesh.agent.requests if request.run == run.id]
+    assert [message.text for message in one.history] == ["say 1 0", "w0 "]
+    assert (one.history, one.recalled) == (two.history, two.recalled)
+    recalled = [event for event in await client.events(run.id) if event.WhichOneof("event") == "memory_recalled"]
+    assert len(recalled) == 1
+
+
+async def test_an_agent_that_drains_is_no_broken_one(client: Client) -> None:
+    run = await client.create("drain 4")
+    done = await client.wait(run.id)
+    assert (done.state, done.attempt) == (run_pb2.RUN_STATE_SUCCEEDED, 5)
 
 
 async def test_the_timeout_ends_a_run(mesh: Mesh, client: Client) -> None:
