@@ -157,8 +157,16 @@ class Mesh:
                     process.kill()
                     await process.wait()
 
-    def client(self, orchestrator: Orchestrator, *, tenant: str = "acme", user: str = "ada", more: str = "") -> Client:
-        token = self.tokens.token(*SCOPES, *more.split(), tenant=tenant, subject=user)
+    def client(
+        self,
+        orchestrator: Orchestrator,
+        *,
+        tenant: str = "acme",
+        user: str = "ada",
+        more: str = "",
+        scopes: tuple[str, ...] = SCOPES,
+    ) -> Client:
+        token = self.tokens.token(*scopes, *more.split(), tenant=tenant, subject=user)
         channel = open_channel(orchestrator.address, load_service_config("orchestrator"), credentials=lambda: token)
         orchestrator.channels.append(channel)
         return Client(
