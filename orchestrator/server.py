@@ -6,6 +6,7 @@ import structlog
 from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2_grpc,
+    ledger_service_pb2_grpc,
     run_service_pb2_grpc,
     session_service_pb2_grpc,
 )
@@ -35,6 +36,7 @@ from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.following import Following
 from orchestrator.domain.forking import Forking
+from orchestrator.domain.gate import Gate
 from orchestrator.domain.pausing import Pausing
 from orchestrator.domain.remembering import Remembering
 from orchestrator.domain.requests import Requests
@@ -45,12 +47,14 @@ from orchestrator.domain.steering import Steering
 from orchestrator.domain.stepping import Stepping
 from orchestrator.servicers.catalog import CatalogServicer
 from orchestrator.servicers.control import Control
+from orchestrator.servicers.ledger import LedgerServicer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
 from orchestrator.stores.agents import PostgresAgents
 from orchestrator.stores.contexts import PostgresContexts
 from orchestrator.stores.event_log import EventLog
 from orchestrator.stores.forking import PostgresForks
+from orchestrator.stores.ledger import PostgresLedger
 from orchestrator.stores.requests import PostgresRequests
 from orchestrator.stores.retention import keep_tidy
 from orchestrator.stores.runs import PostgresRuns
@@ -132,6 +136,10 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     await opened.enter_async_context(running(*watches))
 
     # Verbs and services
+    ledger = PostgresLedger(
+        pool, codec, feed, wakeups, encode=outcome_to_bytes, decode=outcome_from_bytes, new_id=new_id, clock=_now
+    )
+    gate = Gate(ledger, runs, feed, hold=config.hold_seconds)
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
     verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)
     following = Following(runs, feed, leaving=server.draining.is_set)
@@ -146,6 +154,11 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         run_service_pb2_grpc.add_RunServiceServicer_to_server,
         RunServicer(verbs, following, control),
         f"{_PACKAGE}.RunService",
+    )
+    server.add(
+        ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
+        LedgerServicer(gate),
+        f"{_PACKAGE}.LedgerService",
     )
     server.add(
         session_service_pb2_grpc.add_SessionServiceServicer_to_server,

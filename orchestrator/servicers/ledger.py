@@ -1,0 +1,41 @@
+# ruff: noqa: N802 - the contract names the methods
+"""LedgerService, for agents: the token of a call names the attempt that makes it."""
+
+from typing import Any
+
+from agentmesh.orchestrator.v1 import ledger_service_pb2, ledger_service_pb2_grpc
+
+from meshkit.context import current
+from orchestrator.convert.steps import (
+    ask_from_proto,
+    attempt_of,
+    outcome_of,
+    step_name,
+    usage_from_proto,
+    verdict_to_proto,
+)
+from orchestrator.domain.gate import Gate
+
+__all__ = ["LedgerServicer"]
+
+
+class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
+    """Serves the gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def BeginStep(
+        self, request: ledger_service_pb2.BeginStepRequest, context: Any
+    ) -> ledger_service_pb2.BeginStepResponse:
+        """Say what is to be done about a step."""
+        verdict = await self._gate.begin(attempt_of(current()), ask_from_proto(request))
+        return verdict_to_proto(verdict)
+
+    async def CompleteStep(
+        self, request: ledger_service_pb2.CompleteStepRequest, context: Any
+    ) -> ledger_service_pb2.CompleteStepResponse:
+        """Record what a step brought."""
+        usage = usage_from_proto(request.usage)
+        await self._gate.complete(attempt_of(current()), step_name(request.step), outcome_of(request), usage)
+        return ledger_service_pb2.CompleteStepResponse()
