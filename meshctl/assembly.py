@@ -34,7 +34,7 @@ RUNTIMES = ("langchain",)
 """The agent runtimes that are started; each has an environment of its own."""
 
 _PASSED_ON = re.compile(
-    "PATH|LANG|LC_ALL|TZ|HOME|TMPDIR|SSL_CERT_FILE|MESH_LOG_LEVEL|MESH_OTLP_ENDPOINT|MESH_LIMIT_.*|MESH_MAX_RUNS"
+    "PATH|LANG|LC_ALL|TZ|HOME|TMPDIR|SSL_CERT_FILE|MESH_LOG_LEVEL|MESH_OTLP_ENDPOINT|MESH_LIMIT_.*|MESH_MAX_RUNS.*"
     "|MESH_EVENT_RETENTION_DAYS"
 )
 """What a service gets of the caller's environment, beside what the parts need to find each other."""
