@@ -1,6 +1,6 @@
-"""Changing a run inside a transaction that does more: its row is locked, and what happens is told in the same commit.
+"""Telling what happens in a run from inside a transaction that does more: its row is locked, the event commits with it.
 
-    lock_run ─► tell / change ─► commit ─► announce
+    lock_run ─► tell, or `changes.change_run` ─► commit ─► announce
 
 The event log writes for attempts, many at a time; this writes what people and the gate do, one run at a time.
 """
@@ -16,7 +16,7 @@ from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.rows import run_of
 from orchestrator.stores.wakeups import Wakeups
 
-__all__ = ["announce", "change", "lock_run", "tell"]
+__all__ = ["announce", "lock_run", "tell"]
 
 _LOCK = "select * from run where id = $1"
 _LOCK_SEEN = f"{_LOCK} and tenant = $2 and ($3::text is null or user_id = $3)"
@@ -25,24 +25,6 @@ _TELL = """
 with bumped as (update run set last_sequence = last_sequence + 1 where id = $1 returning id, last_sequence)
 insert into run_event (run, sequence, create_time, body) select id, last_sequence, now(), $2 from bumped
 returning sequence, create_time
-"""
-
-# A new leg is one that the engine has yet to hear of.
-_CHANGE = """
-with changed as (
-    update run set
-        state = $2::text, leg = $3, starts = $4, paused = $5, step_allowed = $6, suspended = $7,
-        dispatched = dispatched and leg = $3,
-        idle = idle + case when $2::text in ('PAUSED', 'WAITING') then interval '0'
-            else coalesce(now() - idle_since, interval '0') end,
-        idle_since = case when $2::text in ('PAUSED', 'WAITING') then coalesce(idle_since, now()) end,
-        last_sequence = last_sequence + 1
-    where id = $1
-    returning *
-), told as (
-    insert into run_event (run, sequence, create_time, body) select id, last_sequence, now(), $8 from changed
-)
-select *, now() as event_time from changed
 """
 
 
@@ -65,19 +47,6 @@ async def tell(connection: Connection, run: str, body: bytes) -> StoredEvent:
     row = await connection.fetchrow(_TELL, run, body)
     assert row is not None
     return StoredEvent(run, row["sequence"], row["create_time"], body)
-
-
-async def change(connection: Connection, run: Run, body: bytes) -> tuple[Run, StoredEvent]:
-    """Store the run's state, leg, starts and flags as they are in `run`, with the event that tells the state.
-
-    Its row must be locked. The time for which it is idle begins and ends with the state. Returns the run as it is then.
-    """
-    row = await connection.fetchrow(
-        _CHANGE, run.id, run.state.value, run.leg, run.starts, run.paused, run.step_allowed, run.suspended, body
-    )
-    assert row is not None
-    after = run_of(row)
-    return after, StoredEvent(run.id, after.last_sequence, row["event_time"], body)
 
 
 def announce(feed: Feed, wakeups: Wakeups, run: Run, events: Sequence[StoredEvent]) -> None:
