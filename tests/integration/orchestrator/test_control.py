@@ -12,8 +12,10 @@ from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound, Permis
 from meshkit.ids import new_id
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.model import Run, RunState
+from orchestrator.domain.requests import Reply
+from orchestrator.domain.steps import Answer
 from tests.integration.orchestrator.conftest import replica
-from tests.integration.orchestrator.desk import COMPLETION, Desk, three_steps
+from tests.integration.orchestrator.desk import ADA, COMPLETION, Desk, three_steps
 from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -119,6 +121,16 @@ async def test_the_orchestrator_closes_what_nobody_answers(mesh: Mesh, client: C
         call.cancel()
     assert event.input_answered.request == request
     assert event.input_answered.answer == input_request_pb2.INPUT_ANSWER_EXPIRED
+
+
+async def test_a_run_is_found_whose_answer_was_taken_by_a_process_that_died(client: Client, back: Desk) -> None:
+    run = await back.waiting(suspended=True, starts=1)
+    request, digest = await back.ask(run, 1)
+    reply = Reply(Answer.APPROVED, digest=digest)
+    queued = await back.requests.respond(ADA, run.id, request, reply)  # its engine only notes that it is to start
+    assert (queued.state, back.engine.started[-1]) == (RunState.QUEUED, (run.id, 2))
+    done = await client.wait(run.id)
+    assert (done.state, done.attempt, done.output) == (run_pb2.RUN_STATE_SUCCEEDED, 2, "w0 w1 w2 ")
 
 
 async def test_what_is_said_reaches_subscribers(mesh: Mesh, client: Client, back: Desk) -> None:
