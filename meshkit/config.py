@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 __all__ = [
     "AuthSettings",
     "ConfigError",
+    "FaultSettings",
     "LimitSettings",
     "ListenSettings",
     "ServiceSettings",
@@ -121,7 +122,16 @@ class LimitSettings(Settings):
     """Calls and streams that the process serves at once, for all tenants together."""
 
 
-class ServiceSettings(ListenSettings, AuthSettings, TelemetrySettings, LimitSettings):
+class FaultSettings(Settings):
+    """Faults on purpose, for tests; see `meshkit.failpoints`."""
+
+    failpoints: str = ""
+    """Where the process fails, and how: `name:action;…`. Empty: nowhere. Never set it on a mesh that people use."""
+    failpoints_seed: int = 0
+    """Decides the failures that happen with a probability."""
+
+
+class ServiceSettings(ListenSettings, AuthSettings, TelemetrySettings, LimitSettings, FaultSettings):
     """What every service of the mesh needs; its `config.py` adds its own fields."""
 
 

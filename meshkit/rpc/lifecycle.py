@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 
+from meshkit import failpoints
 from meshkit.config import ConfigError, ServiceSettings
 from meshkit.rpc.server import MeshServer
 from meshkit.rpc.systemd import Notifier
@@ -36,6 +37,7 @@ def run(service: str, load: Callable[[], Config], build: Callable[[Config, Telem
     try:
         config = load()
         setup_logs(service, config.log_level)
+        failpoints.arm(config.failpoints, config.failpoints_seed)
         telemetry = start_telemetry(config, service)
         try:
             asyncio.run(_main(service, config, telemetry, build))
