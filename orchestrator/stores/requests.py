@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from meshkit.errors import NotFound
+from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 from orchestrator.domain.events import StoredEvent
@@ -80,6 +81,7 @@ class PostgresRequests:
             if reply is None:
                 return before, False
             after, events = await self._close(connection, before, asked, reply)
+        await failpoint("approval.after_decision_before_resume")
         if events:
             announce(self._feed, self._wakeups, after, events)
         return after, True

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 from agentmesh.orchestrator.v1 import input_request_pb2, run_pb2
 
-from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound
+from meshkit.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, MeshError, NotFound
+from meshkit.failpoints import arm, disarm
 from orchestrator.domain.model import RunState
 from orchestrator.domain.requests import Reply
 from orchestrator.domain.steps import Answer, InputKind
@@ -96,6 +97,21 @@ async def test_the_same_answer_may_be_repeated_and_no_other(front: Desk) -> None
         with pytest.raises(FailedPrecondition) as closed:
             await front.requests.respond(caller, run.id, request, reply)
         assert closed.value.reason == "REQUEST_CLOSED"
+
+
+async def test_an_answer_counts_although_its_caller_heard_of_a_failure(front: Desk) -> None:
+    run = await front.waiting(suspended=True)
+    request, digest = await front.ask(run, 1)
+    arm("approval.after_decision_before_resume:exec_then_timeout#1")
+    try:
+        with pytest.raises(DeadlineExceeded):
+            await front.requests.respond(ADA, run.id, request, approve(digest))
+    finally:
+        disarm()
+    again = await front.requests.respond(ADA, run.id, request, approve(digest))
+    assert (again.state, again.leg) == (RunState.QUEUED, 2)
+    assert front.engine.started == []  # the engine's sweep starts it
+    assert not await front.stores.pool.fetchval("select dispatched from run where id = $1", run.id)
 
 
 async def test_of_two_answers_at_once_one_counts(front: Desk) -> None:
