@@ -1,4 +1,4 @@
-"""What is no longer kept: events of runs that ended long ago, and the answers of old requests.
+"""What is no longer kept: events of runs that ended long ago, the answers of old requests, results that nothing names.
 
 The run itself stays; a subscriber of pruned events gets an explicit gap.
 """
@@ -13,10 +13,11 @@ from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 
-__all__ = ["keep_tidy", "prune_events"]
+__all__ = ["keep_tidy", "prune_blobs", "prune_events"]
 
 _INTERVAL_SECONDS = 600.0
 _BATCH_RUNS = 100  # a prune holds locks on so many runs at once
+_BATCH_BLOBS = 500
 
 # The last event, which tells the end, is kept: so a subscriber learns of the gap and then of the end.
 _PRUNE = """
@@ -28,6 +29,19 @@ with old as (
     delete from run_event e using old where e.run = old.id and e.sequence < old.last_sequence
 )
 update run set oldest_sequence = old.last_sequence from old where run.id = old.id
+"""
+
+# A young one may be about to be named: whoever names a blob makes it young in the same transaction. One that becomes so
+# while it is being deleted is looked at again.
+_PRUNE_BLOBS = """
+with lost as (
+    select tenant, digest from blob
+    where create_time < now() - interval '1 hour'
+        and not exists (select from step where step.tenant = blob.tenant and step.result = blob.digest)
+        and not exists (select from model_cache m where m.tenant = blob.tenant and m.result = blob.digest)
+    limit $1 for update skip locked
+)
+delete from blob using lost where (blob.tenant, blob.digest) = (lost.tenant, lost.digest)
 """
 
 
@@ -43,6 +57,18 @@ async def prune_events(pool: Pool, retention: timedelta) -> int:
             return pruned
 
 
+async def prune_blobs(pool: Pool) -> int:
+    """Forget cached answers whose time is over, and delete results that nothing names any more. Returns how many."""
+    pruned = 0
+    with driver_errors():
+        await pool.execute("delete from model_cache where expire_time <= now()")
+        while True:
+            count = int((await pool.execute(_PRUNE_BLOBS, _BATCH_BLOBS)).removeprefix("DELETE "))
+            pruned += count
+            if count < _BATCH_BLOBS:
+                return pruned
+
+
 async def keep_tidy(pool: Pool, retention: timedelta) -> None:
     """Prune now and then, until cancelled. Several processes may do so at once."""
     log = structlog.get_logger(__name__)
@@ -51,6 +77,7 @@ async def keep_tidy(pool: Pool, retention: timedelta) -> None:
             pruned = await prune_events(pool, retention)
             while await idempotency.purge(pool):
                 pass
+            await prune_blobs(pool)
             if pruned:
                 log.info("events_pruned", runs=pruned)
         except MeshError as error:

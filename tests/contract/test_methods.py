@@ -34,6 +34,7 @@ def test_the_services_are_found() -> None:
     assert {service.name for service in services()} == {
         "AgentService",
         "RunService",
+        "LedgerService",
         "SessionService",
         "AgentCatalogService",
         "MemoryService",

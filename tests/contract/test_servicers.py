@@ -3,7 +3,12 @@
 import pytest
 from agentmesh.agent.v1 import agent_service_pb2
 from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
-from agentmesh.orchestrator.v1 import agent_catalog_service_pb2, run_service_pb2, session_service_pb2
+from agentmesh.orchestrator.v1 import (
+    agent_catalog_service_pb2,
+    ledger_service_pb2,
+    run_service_pb2,
+    session_service_pb2,
+)
 from google.protobuf.descriptor import ServiceDescriptor
 
 from agent_service.servicers.agent import AgentServicer
@@ -11,6 +16,7 @@ from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
 from orchestrator.servicers.catalog import CatalogServicer
+from orchestrator.servicers.ledger import LedgerServicer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
 from tests.contract.test_methods import services
@@ -21,6 +27,7 @@ SERVICERS = {
     interaction_service_pb2.DESCRIPTOR.services_by_name["InteractionService"]: InteractionServicer,
     context_service_pb2.DESCRIPTOR.services_by_name["ContextService"]: ContextServicer,
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"]: RunServicer,
+    ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]: LedgerServicer,
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: SessionServicer,
     agent_catalog_service_pb2.DESCRIPTOR.services_by_name["AgentCatalogService"]: CatalogServicer,
 }
