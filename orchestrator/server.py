@@ -159,6 +159,7 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
         LedgerServicer(gate),
         f"{_PACKAGE}.LedgerService",
+        described=False,
     )
     server.add(
         session_service_pb2_grpc.add_SessionServiceServicer_to_server,

@@ -94,10 +94,21 @@ class MeshServer:
             maximum_concurrent_rpcs=settings.limit_concurrent_calls,
         )
 
-    def add(self, register: Callable[[Servicer, grpc.aio.Server], Any], servicer: Servicer, name: str) -> None:
-        """Serve a service: its generated `add_..._to_server`, its servicer, its full name."""
+    def add(
+        self,
+        register: Callable[[Servicer, grpc.aio.Server], Any],
+        servicer: Servicer,
+        name: str,
+        *,
+        described: bool = True,
+    ) -> None:
+        """Serve a service: its generated `add_..._to_server`, its servicer, its full name.
+
+        Reflection tells of it if it is `described`: callers need not know what only the mesh's own services may call.
+        """
         register(servicer, self._server)
-        self._names.append(name)
+        if described:
+            self._names.append(name)
         self._health.serve(name)
 
     def reflect(self, *files: FileDescriptor) -> None:

@@ -24,6 +24,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions
 from sqlalchemy.exc import SQLAlchemyError
 
 from meshkit.errors import MeshError
+from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 from orchestrator.domain.events import StateChange
@@ -142,6 +143,7 @@ class DbosEngine:
         """Renew the beat, take over the runs of the dead, start strays; until cancelled."""
         while True:
             try:
+                await failpoint("lease.renew")
                 with driver_errors():
                     await self._pool.execute(_BEAT, self._id)
                     await self._take_over()

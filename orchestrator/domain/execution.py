@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from meshkit.errors import MeshError, ResourceExhausted, Unavailable
+from meshkit.failpoints import failpoint
 from orchestrator.domain.briefing import Briefing
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
@@ -80,7 +81,9 @@ class Execution:
         """
         breaks, counted = 0, True
         while True:
+            await failpoint("orch.dispatch.before_lease")
             begun = await self._runs.transition(run_id, partial(_begin, leg=leg, counted=counted))
+            await failpoint("orch.dispatch.after_lease")
             if begun is None or begun.suspended:
                 return None
             if begun.starts > MAX_ATTEMPTS:
@@ -109,7 +112,9 @@ class Execution:
             return
         if outcome.state is RunState.SUCCEEDED:
             outcome = replace(outcome, remember=not await self._remembering.stored(run, outcome.output))
+        await failpoint("orch.finish.before_commit")
         await self._runs.transition(run_id, lambda now: _end(now, outcome))
+        await failpoint("orch.finish.after_commit_before_ack")
 
     async def fail(self, run_id: str, failure: Failure) -> None:
         """End a run that cannot be executed, whatever its attempt."""

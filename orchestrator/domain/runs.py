@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from meshkit.context import CallContext
 from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound
+from meshkit.failpoints import failpoint
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 from orchestrator.domain.catalog import known_agent
@@ -78,7 +79,9 @@ class Runs:
             )  # fmt: skip
             return NewRun(run, None if session else home)
 
+        await failpoint("orch.start.before_persist")
         run = await self._runs.create(request.key, Viewer.of(caller), request.session, make, request.on_busy)
+        await failpoint("orch.start.after_persist_before_ack")
         if not run.waits:
             await self._engine.start(run)
         return run

@@ -17,7 +17,8 @@ from typing import Any
 
 import structlog
 
-from meshkit.errors import Unavailable
+from meshkit.errors import DeadlineExceeded, Unavailable
+from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 from orchestrator.domain.events import StoredEvent
@@ -194,9 +195,11 @@ class EventLog:
         batch, pause = uuid.uuid4().hex, 0.05
         while True:
             try:
+                await failpoint("agent.event.before_append")
                 accepted = await self.store(batch, group)
+                await failpoint("agent.event.after_append_before_publish")
                 break
-            except Unavailable as error:
+            except (Unavailable, DeadlineExceeded) as error:
                 _log.warning("event_log_waits", events=len(group), reason=error.message)
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)

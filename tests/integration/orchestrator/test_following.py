@@ -104,7 +104,7 @@ async def test_a_reader_that_stands_still_is_ended_and_costs_little(stores: Stor
     tokens = TestTokens(tmp_path)
     settings = ServiceSettings(listen="127.0.0.1:0", shutdown_grace=1, **tokens.settings().model_dump())
     server = MeshServer(settings, build_authenticator(settings), resumable=())
-    servicer = RunServicer(None, Following(stores.runs, stores.feed), patience=0.5)  # type: ignore[arg-type]
+    servicer = RunServicer(None, Following(stores.runs, stores.feed), None, patience=0.5)  # type: ignore[arg-type]
     server.add(run_service_pb2_grpc.add_RunServiceServicer_to_server, servicer, "agentmesh.orchestrator.v1.RunService")
     token = tokens.token("runs.read")
     async with (
