@@ -79,15 +79,16 @@ class Execution:
 
         Returns how the run is to end; None if it has ended, rests, or is in another leg.
         """
-        breaks, counted = 0, True
+        breaks, counted, last = 0, True, -1
         while True:
             await failpoint("orch.dispatch.before_lease")
-            begun = await self._runs.transition(run_id, partial(_begin, leg=leg, counted=counted))
+            begun = await self._runs.transition(run_id, partial(_begin, leg=leg, last=last, counted=counted))
             await failpoint("orch.dispatch.after_lease")
             if begun is None or begun.suspended:
                 return None
             if begun.starts > MAX_ATTEMPTS:
                 return _failed(begun, Unavailable(f"the agent was started {MAX_ATTEMPTS} times"), "orchestrator")
+            last = begun.attempt
             try:
                 outcome = await self._attempt(begun)
             except SupersededError:
@@ -133,6 +134,8 @@ class Execution:
         What the agent fails with is returned; what is raised is the database's, and ours to try again.
         """
         pen = self._log.pen(run)
+        if self._seconds_left(run) <= 0:
+            return await self._timed_out(run, pen)
         with self._feed.watch(run.tenant, run.id) as watch:
             watch.announce(run.last_sequence, run.state)
             work = asyncio.create_task(self._converse(run, pen))
@@ -193,9 +196,12 @@ class Execution:
         return ((run.start_time or now) + run.spec.limits.timeout + idle - now).total_seconds()
 
 
-def _begin(run: Run, leg: int, *, counted: bool) -> StateChange | None:
-    """Begin the next attempt of the leg; a run that is to rest is marked as one on which nothing works."""
-    if run.state.terminal or run.leg != leg or run.suspended:
+def _begin(run: Run, *, leg: int, last: int, counted: bool) -> StateChange | None:
+    """Begin the next attempt of the leg; a run that is to rest is marked as one on which nothing works.
+
+    `last` is the executor's own last attempt, -1 before it began one: after a newer one the run is a peer's.
+    """
+    if run.state.terminal or run.leg != leg or run.suspended or last not in (-1, run.attempt):
         return None
     if run.state in (RunState.PAUSED, RunState.WAITING):
         return StateChange(run.state, run.attempt, suspended=True)

@@ -93,8 +93,9 @@ def test_what_has_ended_is_not_held(state: RunState) -> None:
     ],
 )
 def test_what_a_leg_begins_with(before: Run, after: StateChange | None) -> None:
-    assert _begin(before, 1, counted=True) == after
+    assert _begin(before, leg=1, last=-1, counted=True) == after
     if after is not None and after.state is RUNNING:
-        again = _begin(before, 1, counted=False)
+        again = _begin(before, leg=1, last=3, counted=False)
         assert again is not None
         assert again.starts == before.starts
+        assert _begin(before, leg=1, last=2, counted=True) is None  # a peer has begun a newer one
