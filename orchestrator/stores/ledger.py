@@ -14,10 +14,10 @@ from typing import Any
 import asyncpg
 
 from meshkit.errors import NotFound
+from meshkit.failpoints import failpoint
 from meshkit.ids import IdFactory
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
-from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.gate import executing, superseded
 from orchestrator.domain.ledger import (
@@ -34,13 +34,13 @@ from orchestrator.domain.ledger import (
     StepAsk,
     StepName,
 )
-from orchestrator.domain.model import RunState, Usage
+from orchestrator.domain.model import Usage
 from orchestrator.domain.ports import Clock, EventCodec
-from orchestrator.domain.steps import InputKind, InputRequest, Outcome, Step, StepKind, StepState, tool_digest
-from orchestrator.stores.changes import change_run
+from orchestrator.domain.steps import Outcome, Step, StepKind, StepState
+from orchestrator.stores.asking import ask_person
 from orchestrator.stores.requests import request_of
 from orchestrator.stores.rows import run_of
-from orchestrator.stores.telling import announce, lock_run, tell
+from orchestrator.stores.telling import announce, lock_run
 from orchestrator.stores.wakeups import Wakeups
 
 __all__ = ["PostgresLedger"]
@@ -106,18 +106,6 @@ with gate as (
 )
 select number, (select jsonb_agg(jsonb_build_array(carried.number, text) order by carried.number) from carried) as said
 from begun
-"""
-
-_WAIT = """
-insert into step (run, number, tenant, kind, digest, occurrence, name, agent, state, attempt, arguments)
-select $1, 1 + (select coalesce(max(number), 0) from step where run = $1), $2, $3, $4, $5, $6, $7, 'WAITING', $8, $9
-on conflict (run, kind, digest, occurrence) do update set state = 'WAITING', attempt = excluded.attempt
-returning number, arguments
-"""
-_REQUEST = """
-insert into input_request (
-    id, run, step, kind, tool, arguments, arguments_digest, question, create_time, expire_time
-) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 _COMPLETE = """
@@ -198,6 +186,7 @@ class PostgresLedger:
                 usage.input_tokens, usage.output_tokens, usage.cost_micros, step.kind is StepKind.MODEL, attempt.tenant,
             )  # fmt: skip
         assert row is not None
+        await failpoint("orch.ledger.after_complete_before_ack")
         if not row["current"]:
             raise superseded()
         if not (row["done"] or row["before"]):
@@ -244,6 +233,7 @@ class PostgresLedger:
             return None
         if row is None:
             return None
+        await failpoint("orch.ledger.after_begin_before_ack")
         begun = Step(
             run.id, row["number"], ask.kind, ask.digest, ask.occurrence, ask.name, ask.agent, state, run.attempt,
             run.create_time, arguments=arguments,
@@ -261,33 +251,11 @@ class PostgresLedger:
             decision, run = decide(look), look.run
             if not isinstance(decision, Ask):
                 return None
-            row = await connection.fetchrow(
-                _WAIT,
-                run.id, run.tenant, ask.kind.value, ask.digest, ask.occurrence, ask.name, ask.agent, run.attempt,
-                ask.arguments,
-            )  # fmt: skip
-            assert row is not None
-            # What was interrupted is shown as it was carried out, also if a person had edited it.
-            arguments = row["arguments"] if decision.kind is InputKind.UNCERTAIN else ask.arguments
-            now = self._clock()
-            request = InputRequest(
-                self._new_id("req"), run.id, f"{ask.kind.value.lower()}-{row['number']}", decision.kind, ask.name,
-                arguments, tool_digest(ask.name, arguments).hex(), decision.question, now, now + decision.time_limit,
-            )  # fmt: skip
-            await connection.execute(
-                _REQUEST,
-                request.id, run.id, row["number"], request.kind.value, request.tool, request.arguments,
-                request.arguments_digest, request.question, request.create_time, request.expire_time,
-            )  # fmt: skip
-            events = [await tell(connection, run.id, self._codec.input_requested(request, run.trace_id))]
-            if run.state is RunState.WAITING:
-                run = replace(run, last_sequence=events[0].sequence)
-            else:
-                changed = await change_run(connection, self._codec, run, StateChange(RunState.WAITING, run.attempt))
-                assert changed is not None  # its row is locked
-                run = changed.run
-                events.extend(changed.events)
+            run, events = await ask_person(
+                connection, self._codec, run, ask, decision, request=self._new_id("req"), now=self._clock()
+            )
         announce(self._feed, self._wakeups, run, events)
+        await failpoint("orch.ledger.after_begin_before_ack")
         return Held(False, run.state, run.last_sequence)
 
 
