@@ -178,4 +178,4 @@ async def test_a_step_costs_milliseconds(door: Door) -> None:
             times.append(perf_counter() - began)
     times.sort()
     print(f"begin + complete: p50 {median(times) * 1000:.2f} ms, p95 {times[285] * 1000:.2f} ms")
-    assert median(times) < 0.025  # the aim is 5 ms on an idle machine; tests share theirs
+    assert median(times) < 0.05  # the aim is 5 ms on an idle machine; tests share theirs with other work
