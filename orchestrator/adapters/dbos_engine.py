@@ -8,7 +8,8 @@ DBOS gives each tenant its share of the queue; `domain.slots` holds what comes f
 
 DBOS recovers an executor's workflows only when that executor comes back; ours have a new id every boot. So each renews
 a beat in Postgres, and one at a time looks for workflows of executors that no longer do, and hands them to the queue.
-This is the only file that knows DBOS. It uses one private name, `_recover_pending_workflows`, which a test pins.
+This is the only file that knows DBOS. Of what is private it uses the name `_recover_pending_workflows`, and columns of
+the table `workflow_status`; tests pin both.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from meshkit.errors import MeshError
 from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
+from orchestrator.adapters import sweeps
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.model import Failure, Run, RunState
@@ -46,29 +48,7 @@ _RECORDS_KEPT = timedelta(days=1)
 _TIDY_SECONDS = 600.0
 _TIDY_BATCH = 500
 _LOCK = "agentmesh:takeover"
-
-_BEAT = """
-insert into executor (id, beat) values ($1, now()) on conflict (id) do update set beat = now()
-"""
-_ALIVE = "select id from executor where beat > now() - make_interval(secs => $1)"
-_FORGET = "delete from executor where beat < now() - interval '1 day'"
-_DISPATCHED = "update run set dispatched = true where id = $1 and leg = $2"
-# Accepted or let go on, but the process died before the engine heard of it. The youngest are left to their creators.
-_STRAYS = """
-select * from run
-where state = 'QUEUED' and not dispatched and not waits and create_time < now() - make_interval(secs => $1)
-order by create_time limit $2
-"""
 _STRAY_AFTER_SECONDS = 2.0
-# What began to wait at the very moment when the run before it ended waits for nobody.
-_RELEASE = """
-update run set waits = false where id in (
-    select min(id) from run as waiting where waits and not exists (
-        select from run as other where other.session = waiting.session and not other.waits
-            and other.state not in ('SUCCEEDED', 'FAILED', 'CANCELLED')
-    ) group by session
-)
-"""
 
 Result = TypeVar("Result")
 _log = structlog.get_logger(__name__)
@@ -85,6 +65,7 @@ class DbosEngine:
         self._working: set[asyncio.Task[Any]] = set()
         self._hurried = asyncio.Event()
         self._start: Callable[[Run], Awaitable[Any]] | None = None
+        self._execution: Execution | None = None
 
     async def open(self, execution: Execution) -> None:
         """Start DBOS in this event loop; it begins to take runs from the queue."""
@@ -101,10 +82,11 @@ class DbosEngine:
             "sys_db_pool_size": 5,
         }
         DBOS(config=config)
+        self._execution = execution
         run_workflow = self._workflow(execution)
         DBOS.listen_queues([_QUEUE, _BULK_QUEUE])
         # Beats first: a peer must not take this one for dead. The lock: two that start at once would both migrate.
-        await self._pool.execute(_BEAT, self._id)
+        await self._pool.execute(sweeps.BEAT, self._id)
         async with self._pool.acquire() as connection:
             await connection.execute("select pg_advisory_lock(hashtext($1))", _LOCK)
             try:
@@ -123,7 +105,7 @@ class DbosEngine:
                     return
                 with SetEnqueueOptions(queue_partition_key=run.tenant):
                     await DBOS.enqueue_workflow_async(_BULK_QUEUE if run.bulk else _QUEUE, run_workflow, *task)
-            await self._pool.execute(_DISPATCHED, run.id, run.leg)
+            await self._pool.execute(sweeps.DISPATCHED, run.id, run.leg)
 
         self._start = start
 
@@ -145,9 +127,9 @@ class DbosEngine:
             try:
                 await failpoint("lease.renew")
                 with driver_errors():
-                    await self._pool.execute(_BEAT, self._id)
+                    await self._pool.execute(sweeps.BEAT, self._id)
                     await self._take_over()
-                    await self._pool.execute(_RELEASE)
+                    await self._pool.execute(sweeps.RELEASE)
                 await self._start_strays(_STRAY_AFTER_SECONDS)
             except (MeshError, SQLAlchemyError) as error:  # DBOS speaks through SQLAlchemy
                 _log.warning("watch_failed", error=type(error).__name__)
@@ -198,7 +180,7 @@ class DbosEngine:
 
     async def _start_strays(self, seconds: float) -> None:
         with driver_errors():
-            strays = await self._pool.fetch(_STRAYS, seconds, _SWEEP_BATCH)
+            strays = await self._pool.fetch(sweeps.STRAYS, seconds, _SWEEP_BATCH)
         for row in strays:
             await self.start(run_of(row))
 
@@ -217,11 +199,16 @@ class DbosEngine:
                 return
             pending = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
             owners = {workflow.executor_id for workflow in pending if workflow.executor_id}
-            alive = {row["id"] for row in await connection.fetch(_ALIVE, _DEAD_AFTER_SECONDS)}
+            alive = {row["id"] for row in await connection.fetch(sweeps.ALIVE, _DEAD_AFTER_SECONDS)}
             if dead := sorted(owners - alive - {self._id}):
                 _log.warning("taking_over", executors=dead)
                 await asyncio.to_thread(DBOS._recover_pending_workflows, dead)  # noqa: SLF001
-            await connection.execute(_FORGET)
+            await connection.execute(sweeps.FORGET)
+            orphans = await connection.fetch(sweeps.ORPHANS, _SWEEP_BATCH)
+        assert self._execution is not None
+        for row in orphans:
+            _log.warning("run_orphaned", run=row["id"], leg=row["leg"])
+            await self._execution.begin_again(row["id"], row["leg"])
 
     def _workflow(self, execution: Execution) -> Callable[..., Any]:
         @DBOS.step(name="execute")

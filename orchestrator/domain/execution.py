@@ -117,6 +117,17 @@ class Execution:
         await self._runs.transition(run_id, lambda now: _end(now, outcome))
         await failpoint("orch.finish.after_commit_before_ack")
 
+    async def begin_again(self, run_id: str, leg: int) -> None:
+        """Put a run on which nothing works any more back into the queue, as its next leg; what it has done it keeps."""
+        await self._runs.transition(
+            run_id,
+            lambda now: (
+                StateChange(RunState.QUEUED, now.attempt, leg=leg + 1)
+                if now.state is RunState.RUNNING and now.leg == leg
+                else None
+            ),
+        )
+
     async def fail(self, run_id: str, failure: Failure) -> None:
         """End a run that cannot be executed, whatever its attempt."""
         await self._runs.transition(

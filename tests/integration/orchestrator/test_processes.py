@@ -145,6 +145,27 @@ async def test_a_run_that_the_engine_never_heard_of_is_found(mesh: Mesh) -> None
         await database.close()
 
 
+async def test_a_run_whose_workflow_is_over_begins_again(mesh: Mesh) -> None:
+    """As if an executor that was believed dead had taken it from its successor, and then died indeed."""
+    database = await asyncpg.connect(mesh.database)
+    try:
+        async with mesh.orchestrator() as orchestrator:
+            client = mesh.client(orchestrator)
+            run = await client.create("say 200 20")
+            await until(lambda: run.id in mesh.agent.active)
+            await database.execute(
+                "update orchestrator.run set start_time = start_time - interval '1 minute' where id = $1", run.id
+            )
+            over = "update dbos.workflow_status set status = 'SUCCESS' where workflow_uuid = $1"
+            assert await database.execute(over, run.id) == "UPDATE 1"
+            done = await client.wait(run.id)
+            assert (done.state, done.attempt) == (run_pb2.RUN_STATE_SUCCEEDED, 2)
+            check_order(events := await client.events(run.id))
+            assert text_of(events) == done.output
+    finally:
+        await database.close()
+
+
 async def test_what_dbos_recorded_is_deleted_after_a_day_and_the_run_stays(mesh: Mesh) -> None:
     async with mesh.orchestrator() as orchestrator:
         old, new = [await mesh.client(orchestrator).create("say 1 0") for _ in range(2)]
