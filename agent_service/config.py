@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from agent_service.adapters.gateway.upstream import ModelTimeouts
+from agent_service.domain.prices import Prices
 from meshkit.config import ServiceSettings, load
 
 __all__ = ["OFFLINE_MODEL", "Config", "load_config"]
@@ -32,10 +33,25 @@ class Config(ServiceSettings):
     """Seconds from a request until its first token."""
     model_next_token_timeout: float = Field(default=60.0, gt=0, le=3600)
     """Seconds from one token to the next."""
+    model_prices: str = ""
+    """Prices per million tokens, `model=read/written,…`, e.g. `small=0.15/0.60`. A model without one costs nothing."""
+    orchestrator_address: str = "127.0.0.1:50051"
+    """Where the orchestrator, which keeps the ledger, listens: as `MESH_MEMORY_ADDRESS`."""
     memory_address: str = "127.0.0.1:50052"
     """Where the memory service listens: `host:port`, several IPv4 addresses with commas, or `unix:/path`."""
     max_runs: int = Field(default=100, gt=0, le=10_000)
     """How many agents may run in this process at once; more are refused with OVERLOADED."""
+
+    @field_validator("model_prices")
+    @classmethod
+    def _prices_are_readable(cls, value: str) -> str:
+        Prices.parse(value)
+        return value
+
+    @property
+    def prices(self) -> Prices:
+        """What models cost."""
+        return Prices.parse(self.model_prices)
 
     @property
     def timeouts(self) -> ModelTimeouts:

@@ -15,7 +15,7 @@ from agent_service.domain.task import ChatTurn, Limits, RecalledFact, RecalledIt
 from agent_service.domain.tool import Tool
 from meshkit.rpc.failure import to_failure
 
-__all__ = ["description_of", "event_of", "task_of"]
+__all__ = ["description_of", "event_of", "task_of", "usage_to_proto"]
 
 _WRITES = {agent_spec_pb2.MEMORY_POLICY_UNSPECIFIED, agent_spec_pb2.MEMORY_POLICY_READ_WRITE}
 _KINDS = {
@@ -37,8 +37,8 @@ _CAPABILITIES = {
 }
 
 
-def task_of(request: agent_service_pb2.ExecuteRequest) -> Task:
-    """Return the task, with the contract's defaults for what the request leaves out."""
+def task_of(request: agent_service_pb2.ExecuteRequest, tenant: str) -> Task:
+    """Return the tenant's task, with the contract's defaults for what the request leaves out."""
     spec = request.spec
     return Task(
         run=request.run,
@@ -57,6 +57,9 @@ def task_of(request: agent_service_pb2.ExecuteRequest) -> Task:
         history=tuple(ChatTurn(turn.role == agent_service_pb2.ROLE_ASSISTANT, turn.text) for turn in request.history),
         recalled=tuple(_recalled_of(item) for item in request.recalled),
         memory_token=request.memory_token,
+        tenant=tenant,
+        fallback_models=tuple(spec.fallback_models),
+        ledger_token=request.ledger_token,
     )
 
 
@@ -114,21 +117,26 @@ def _step_finished(event: events.StepFinished) -> activity_pb2.StepFinished:
     return activity_pb2.StepFinished(kind=_KINDS[event.kind], duration=duration, failure=failure)
 
 
-def _usage(usage: events.Usage) -> activity_pb2.Usage:
+def usage_to_proto(usage: events.Usage) -> activity_pb2.Usage:
+    """Return the usage as a message."""
     return activity_pb2.Usage(
         model=usage.model[:200],
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         model_calls=usage.model_calls,
         tool_calls=usage.tool_calls,
+        cost_micros=usage.cost_micros,
     )
 
 
 _EVENTS: Mapping[type[events.Event], tuple[str, Callable[[Any], Any]]] = {
     events.StepStarted: (
         "step_started",
-        lambda event: activity_pb2.StepStarted(kind=_KINDS[event.kind], name=event.name),
+        lambda event: activity_pb2.StepStarted(
+            kind=_KINDS[event.kind], name=event.name, replayed=event.replayed, cached=event.cached
+        ),
     ),
+    events.StepRestarted: ("step_restarted", lambda _: activity_pb2.StepRestarted()),
     events.StepFinished: ("step_finished", _step_finished),
     events.MessageStarted: ("message_started", lambda _: activity_pb2.MessageStarted()),
     events.TokenDelta: ("token_delta", lambda event: activity_pb2.TokenDelta(text=event.text)),
@@ -147,14 +155,15 @@ _EVENTS: Mapping[type[events.Event], tuple[str, Callable[[Any], Any]]] = {
             id=event.id, name=event.name, content=event.content, is_error=event.is_error
         ),
     ),
-    events.Usage: ("usage", _usage),
+    events.Usage: ("usage", usage_to_proto),
     events.MemoryWritten: ("memory_written", lambda event: activity_pb2.MemoryWritten(id=event.id)),
     events.LimitReached: (
         "limit_reached",
         lambda event: activity_pb2.LimitReached(limit=event.limit, value=event.value),
     ),
+    events.Suspended: ("suspended", lambda _: activity_pb2.Suspended()),
     events.Completed: (
         "completed",
-        lambda event: activity_pb2.Completed(output=event.output, usage=_usage(event.usage)),
+        lambda event: activity_pb2.Completed(output=event.output, usage=usage_to_proto(event.usage)),
     ),
 }

@@ -1,16 +1,23 @@
 """Builds the agent service; the only place that does."""
 
+import time
+from collections.abc import Hashable, Sequence
+
+import structlog
 from agentmesh.agent.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.adapters.langchain_runtime import LangChainRuntime
+from agent_service.adapters.ledger import MeshLedgers
+from agent_service.adapters.tools.ask_user import AskUser
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.adapters.tools.current_time import CurrentTime
 from agent_service.adapters.tools.memory import Memory
 from agent_service.adapters.tools.memory_remember import MemoryRemember
 from agent_service.adapters.tools.memory_search import MemorySearch
 from agent_service.config import OFFLINE_MODEL, Config
+from agent_service.domain.breaker import Breakers
 from agent_service.domain.execution import Executor
 from agent_service.domain.tool import Tool
 from agent_service.servicers.agent import AgentServicer
@@ -25,8 +32,8 @@ __all__ = ["SERVICE_NAME", "build"]
 SERVICE_NAME = "agentmesh.agent.v1.AgentService"
 
 
-async def build(config: Config, telemetry: Telemetry) -> MeshServer:
-    """Return the service, ready to listen. Raises ConfigError."""
+async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] = ()) -> MeshServer:
+    """Return the service, ready to listen; agents may name `tools` besides its own. Raises ConfigError."""
     server = MeshServer(
         config,
         build_authenticator(config, service="agent"),
@@ -36,17 +43,32 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
 
     memory_channel = open_channel(config.memory_address, load_service_config("memory"))
     server.resources.push_async_callback(memory_channel.close)
+    ledger_channel = open_channel(config.orchestrator_address, load_service_config("orchestrator"))
+    server.resources.push_async_callback(ledger_channel.close)
 
     key = config.model_key.get_secret_value() if config.model_key else None
-    gateway = ModelGateway(Upstream(config.model_url, key, config.timeouts), config.model)
+    breakers = Breakers(time.monotonic, _tell_circuit)
+    gateway = ModelGateway(Upstream(config.model_url, key, config.timeouts), config.model, breakers, config.prices)
     await gateway.start()
     server.resources.push_async_callback(gateway.stop)
 
     memory = Memory(memory_channel)
-    tools: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory)]
+    own: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory), AskUser()]
     runtime = LangChainRuntime()
     server.resources.push_async_callback(runtime.close)
-    executor = Executor(runtime, gateway, tools, max_runs=config.max_runs)
+    executor = Executor(
+        runtime,
+        gateway,
+        [*own, *tools],
+        MeshLedgers(ledger_channel),
+        breakers,
+        max_runs=config.max_runs,
+        leaving=server.draining.is_set,
+    )
 
     server.add(add_AgentServiceServicer_to_server, AgentServicer(executor, OFFLINE_MODEL), SERVICE_NAME)
     return server
+
+
+def _tell_circuit(key: Hashable, is_open: bool) -> None:
+    structlog.get_logger(__name__).warning("circuit_opened" if is_open else "circuit_closed", of=key)

@@ -35,7 +35,7 @@ RUNTIMES = ("langchain",)
 
 _PASSED_ON = re.compile(
     "PATH|LANG|LC_ALL|TZ|HOME|TMPDIR|SSL_CERT_FILE|MESH_LOG_LEVEL|MESH_OTLP_ENDPOINT|MESH_LIMIT_.*|MESH_MAX_RUNS.*"
-    "|MESH_EVENT_RETENTION_DAYS"
+    "|MESH_EVENT_RETENTION_DAYS|MESH_MODEL_PRICES|MESH_FAILPOINTS.*"
 )
 """What a service gets of the caller's environment, beside what the parts need to find each other."""
 
@@ -93,7 +93,12 @@ class Assembly:
         return Started(server.child, f"127.0.0.1:{server.port}")
 
     def _agent(self, runtime: str) -> Callable[[], Awaitable[Started]]:
-        settings = {"MESH_RUNTIME": runtime, "MESH_MEMORY_ADDRESS": self._address("memory"), **self._model}
+        settings = {
+            "MESH_RUNTIME": runtime,
+            "MESH_MEMORY_ADDRESS": self._address("memory"),
+            "MESH_ORCHESTRATOR_ADDRESS": self._address("orchestrator"),
+            **self._model,
+        }
         return self._service(f"agent-{runtime}", "agent_service", settings, python=ensure(runtime))
 
     def _memory(self) -> dict[str, str]:

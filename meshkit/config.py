@@ -16,9 +16,11 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from meshkit.failpoints import check
 
 __all__ = [
     "AuthSettings",
@@ -129,6 +131,8 @@ class FaultSettings(Settings):
     """Where the process fails, and how: `name:action;…`. Empty: nowhere. Never set it on a mesh that people use."""
     failpoints_seed: int = 0
     """Decides the failures that happen with a probability."""
+
+    _failpoints_are_readable = field_validator("failpoints")(check)
 
 
 class ServiceSettings(ListenSettings, AuthSettings, TelemetrySettings, LimitSettings, FaultSettings):

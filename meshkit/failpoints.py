@@ -19,10 +19,9 @@ import re
 import signal
 from dataclasses import dataclass
 
-from meshkit.config import ConfigError
 from meshkit.errors import DeadlineExceeded, Unavailable
 
-__all__ = ["NAMES", "arm", "disarm", "failpoint"]
+__all__ = ["NAMES", "arm", "check", "disarm", "failpoint"]
 
 NAMES = (
     "agent.event.after_append_before_publish",
@@ -67,17 +66,28 @@ _random = random.Random(0)  # noqa: S311 - it chooses where a test fails
 
 
 def arm(spec: str, seed: int = 0) -> None:
-    """Set the plan of this process; an empty one does nothing. Raises ConfigError for a plan that cannot be read."""
+    """Set the plan of this process; an empty one does nothing. Raises ValueError for a plan that cannot be read."""
+    plans = _read(spec)
+    disarm()
+    _plans.update(plans)
+    _random.seed(seed)
+
+
+def check(spec: str) -> str:
+    """Return the plan if it can be read. Raises ValueError."""
+    _read(spec)
+    return spec
+
+
+def _read(spec: str) -> dict[str, _Plan]:
     plans = {}
     for part in filter(None, spec.split(";")):
         found = _PART.fullmatch(part.strip())
         if found is None or found["name"] not in NAMES:
-            raise ConfigError(f"MESH_FAILPOINTS: {part.strip()!r} names no failpoint or no action")
+            raise ValueError(f"{part.strip()!r} names no failpoint or no action")
         delay = int(found["delay"] or 0) / 1000
         plans[found["name"]] = _Plan(found["action"], delay, float(found["chance"] or 1), int(found["nth"] or 0))
-    disarm()
-    _plans.update(plans)
-    _random.seed(seed)
+    return plans
 
 
 def disarm() -> None:

@@ -1,7 +1,7 @@
-"""Everything that happens in one run, in one order: the two gates write here, the caller of Execute reads.
+"""Everything that happens in one run, in one order: gateway and toolbox write here, the caller of Execute reads.
 
-Owns the step ids, the counting against the run's limits, the run's first failure, and the bounded queue between the
-run and its reader. It knows neither models nor tools.
+Owns the run's remaining time, its first failure, and the bounded queue between the run and its reader. It knows neither
+models nor tools.
 """
 
 import asyncio
@@ -10,11 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from agent_service.domain.events import (
     AgentEvent,
-    Event,
     LimitReached,
-    StepFinished,
-    StepKind,
-    StepStarted,
     ThoughtDelta,
     TokenDelta,
     Usage,
@@ -22,7 +18,7 @@ from agent_service.domain.events import (
 from agent_service.domain.task import Limits
 from meshkit.errors import MeshError, ResourceExhausted
 
-__all__ = ["MAX_TEXT_BYTES", "Activity", "Step"]
+__all__ = ["MAX_TEXT_BYTES", "Activity"]
 
 MAX_TEXT_BYTES = 1024 * 1024
 """The longest text of one message or tool result, as the contract has it."""
@@ -37,43 +33,20 @@ class Activity:
     """The events of one run."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds that only grow; it times the steps and the run's remaining time."""
-        self._limits, self._clock = limits, clock
+        """`clock` gives seconds that only grow."""
+        self._clock = clock
         self._deadline = clock() + limits.timeout
         self._queue: deque[AgentEvent] = deque()
         self._readable, self._writable = asyncio.Event(), asyncio.Event()
         self._closed = False
-        self._counts = dict.fromkeys(StepKind, 0)
-        self._input_tokens = self._output_tokens = 0
-        self.failure: asyncio.Future[MeshError] = asyncio.get_running_loop().create_future()
-        """The first failure of a gate: it ends the run, whatever the framework makes of it."""
-
-    @property
-    def total(self) -> Usage:
-        """What the run has used so far."""
-        return Usage(
-            input_tokens=self._input_tokens,
-            output_tokens=self._output_tokens,
-            model_calls=self._counts[StepKind.MODEL],
-            tool_calls=self._counts[StepKind.TOOL],
-        )
+        self.total = Usage()
+        """What this attempt has used so far; what was replayed cost nothing."""
+        self.failure: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        """The first failure of the gate: it ends the run, whatever the framework makes of it."""
 
     def remaining(self) -> float:
         """Return the seconds that the run may still take."""
         return max(0.0, self._deadline - self._clock())
-
-    async def begin(self, kind: StepKind, name: str) -> "Step":
-        """Begin a step. Raises ResourceExhausted (LIMIT_REACHED), and ends the run, if there may be no more."""
-        limit, value = {
-            StepKind.MODEL: ("max_model_calls", self._limits.max_model_calls),
-            StepKind.TOOL: ("max_tool_calls", self._limits.max_tool_calls),
-        }[kind]
-        if self._counts[kind] >= value:
-            raise self.reach(limit, value)
-        self._counts[kind] += 1
-        step = Step(self, kind, f"{kind.value}-{self._counts[kind]}", self._clock)
-        await step.emit(StepStarted(kind, name))
-        return step
 
     def reach(self, limit: str, value: int) -> MeshError:
         """End the run because of a limit; return the error that says so."""
@@ -85,7 +58,7 @@ class Activity:
             self._append(AgentEvent("", LimitReached(limit, value)))
         return error
 
-    def fail(self, error: MeshError) -> bool:
+    def fail(self, error: Exception) -> bool:
         """End the run with this error, unless it has failed already. Returns whether it was the first."""
         first = not self.failure.done()
         if first:
@@ -93,11 +66,8 @@ class Activity:
         return first
 
     def count(self, usage: Usage) -> None:
-        """Count a model call's tokens. Raises ResourceExhausted (LIMIT_REACHED), and ends the run, above the limit."""
-        self._input_tokens += usage.input_tokens
-        self._output_tokens += usage.output_tokens
-        if self._input_tokens + self._output_tokens > self._limits.max_tokens:
-            raise self.reach("max_tokens", self._limits.max_tokens)
+        """Add what a step has used."""
+        self.total += usage
 
     async def emit(self, event: AgentEvent) -> None:
         """Add an event; waits while the reader is behind."""
@@ -141,20 +111,3 @@ class Activity:
             return False
         self._queue[-1] = AgentEvent(event.step, type(new)(last.event.text + new.text))
         return True
-
-
-class Step:
-    """One step of a run: a model call or a tool call."""
-
-    def __init__(self, activity: Activity, kind: StepKind, step_id: str, clock: Callable[[], float]) -> None:
-        self._activity, self._kind, self._clock = activity, kind, clock
-        self._started = clock()
-        self.id = step_id
-
-    async def emit(self, event: Event) -> None:
-        """Add an event of this step."""
-        await self._activity.emit(AgentEvent(self.id, event))
-
-    async def finish(self, error: MeshError | None = None) -> None:
-        """End the step; with an error if it failed."""
-        await self.emit(StepFinished(self._kind, self._clock() - self._started, error))

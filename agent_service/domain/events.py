@@ -16,7 +16,9 @@ __all__ = [
     "MessageStarted",
     "StepFinished",
     "StepKind",
+    "StepRestarted",
     "StepStarted",
+    "Suspended",
     "ThoughtDelta",
     "TokenDelta",
     "ToolCalled",
@@ -44,10 +46,17 @@ class FinishReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step began."""
+    """A step began. `replayed`: it was done before, and what follows was recorded then; `cached`: by another run."""
 
     kind: StepKind
     name: str
+    replayed: bool = False
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepRestarted:
+    """What was told of the step is void: it begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,19 @@ class Usage:
     output_tokens: int = 0
     model_calls: int = 0
     tool_calls: int = 0
+    cost_micros: int = 0
+    """Millionths of the currency of the configured prices."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Return both together, of no model in particular."""
+        return Usage(
+            "",
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.model_calls + other.model_calls,
+            self.tool_calls + other.tool_calls,
+            self.cost_micros + other.cost_micros,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +154,11 @@ class LimitReached:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """The agent gave up its work for now; the last event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The agent is done; the last event."""
 
@@ -141,6 +168,7 @@ class Completed:
 
 Event = (
     StepStarted
+    | StepRestarted
     | StepFinished
     | MessageStarted
     | TokenDelta
@@ -151,6 +179,7 @@ Event = (
     | Usage
     | MemoryWritten
     | LimitReached
+    | Suspended
     | Completed
 )
 

@@ -3,7 +3,9 @@
 Owns the life of a run inside this process and how it ends:
 
     the framework answers           Completed
-    a gate failed or met a limit    the gate's error (MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED)
+    the ledger tells it to stop     Suspended, once what is under way is recorded
+    the process drains              DRAINING, likewise
+    the gate failed or met a limit  the gate's error (MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, ATTEMPT_SUPERSEDED)
     the time is over                LimitReached("timeout"), then LIMIT_REACHED
     the framework raised            AGENT_FAILED
     the framework cancelled itself  DEPENDENCY_UNAVAILABLE, so that the orchestrator tries again
@@ -16,7 +18,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from agent_service.domain.activity import MAX_TEXT_BYTES, Activity
-from agent_service.domain.events import AgentEvent, Completed
+from agent_service.domain.breaker import Breakers
+from agent_service.domain.events import AgentEvent, Completed, Suspended
+from agent_service.domain.gate import Gate
+from agent_service.domain.ledger import Ledgers, SuspendedError
 from agent_service.domain.runtime import ModelGate, Runtime, RuntimeDescription
 from agent_service.domain.task import Task
 from agent_service.domain.text import clean
@@ -38,15 +43,21 @@ class Executor:
         runtime: Runtime,
         models: ModelGate,
         tools: Sequence[Tool],
+        ledgers: Ledgers,
+        breakers: Breakers,
         *,
         max_runs: int,
+        leaving: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`max_runs` is how many runs the process carries at once; a run holds some megabytes and a model socket."""
-        self._runtime, self._models = runtime, models
+        """`max_runs` is how many runs the process carries at once; a run holds some megabytes and a model socket.
+
+        `breakers` are the process's, of models and tools; `leaving` tells whether the process drains.
+        """
+        self._runtime, self._models, self._ledgers, self._leaving = runtime, models, ledgers, leaving
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         """What agents may name."""
-        self._max_runs, self._clock = max_runs, clock
+        self._breakers, self._max_runs, self._clock = breakers, max_runs, clock
         self.running = 0
         """How many runs are under way."""
 
@@ -60,7 +71,7 @@ class Executor:
         return self._runtime.describe()
 
     async def execute(self, task: Task) -> AsyncGenerator[AgentEvent, None]:
-        """Run the task; the last event is Completed.
+        """Run the task; the last event is Completed or Suspended.
 
         Raises InvalidArgument for a wrong runtime or tool, ResourceExhausted (OVERLOADED) when the process is full, and
         what the module's table says. Closing the iterator stops the run and its model calls.
@@ -74,7 +85,11 @@ class Executor:
         try:
             async for event in activity.events():
                 yield event
-            yield AgentEvent("", Completed(await worker, activity.total))
+            try:
+                last: Completed | Suspended = Completed(await worker, activity.total)
+            except SuspendedError:
+                last = Suspended()
+            yield AgentEvent("", last)
         finally:
             self.running -= 1
             worker.cancel()
@@ -93,10 +108,11 @@ class Executor:
 
     async def _run(self, task: Task, tools: Sequence[Tool], activity: Activity) -> str:
         """Return the answer, or raise the error that ends the run. Closes the activity either way."""
-        toolbox = Toolbox(tools, task, activity)
+        gate = Gate(self._ledgers.of(task), activity, self._clock, leaving=self._leaving)
+        toolbox = Toolbox(tools, task, gate, self._breakers)
         framework: asyncio.Task[str] | None = None
         try:
-            with self._models.open(task, activity, toolbox) as model:
+            with self._models.open(task, gate, toolbox) as model:
                 framework = asyncio.create_task(self._runtime.run(task, model, toolbox), name=f"agent {task.run}")
                 ends: list[asyncio.Future[Any]] = [framework, activity.failure]
                 await asyncio.wait(ends, timeout=activity.remaining(), return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from agent_service.domain.activity import Activity
+from agent_service.domain.gate import Gate
 from agent_service.domain.task import Task
 from agent_service.domain.toolbox import Toolbox
 
@@ -50,7 +50,7 @@ class ModelGate(Protocol):
         """The model of agents that name none."""
         ...
 
-    def open(self, task: Task, activity: Activity, toolbox: Toolbox) -> AbstractContextManager[ModelEndpoint]:
+    def open(self, task: Task, gate: Gate, toolbox: Toolbox) -> AbstractContextManager[ModelEndpoint]:
         """Give the endpoint inside the block; leaving it cuts every call in flight and makes the key worthless."""
         ...
 

@@ -15,7 +15,7 @@ class Limits:
     max_tokens: int = 1_000_000
     """Tokens read and written by all model calls together."""
     timeout: float = 600.0
-    """Seconds from the start of the run."""
+    """Seconds from the start of this attempt; the orchestrator counts over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class Task:
     recalled: tuple[RecalledItem, ...]
     memory_token: str
     """Acts for the user at the memory service. A secret."""
+    tenant: str = ""
+    fallback_models: tuple[str, ...] = ()
+    """Models to ask, in this order, when `model` fails."""
+    ledger_token: str = ""
+    """Names this attempt at the orchestrator's ledger. A secret."""
 
     def __repr__(self) -> str:
         """Name the run only: the rest is a conversation and a secret."""

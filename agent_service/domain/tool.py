@@ -29,6 +29,8 @@ class ToolRun:
 
     task: Task
     step: str
+    idempotency_key: str
+    """The same for every try of this call: what the tool does twice under one key, it does once."""
 
 
 class Tool(Protocol):
@@ -52,6 +54,11 @@ class Tool(Protocol):
     @property
     def timeout(self) -> float:
         """The longest that a call may take, in seconds."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """True when a call that was interrupted may simply be made again, with its idempotency key."""
         ...
 
     @property

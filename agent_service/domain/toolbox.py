@@ -1,7 +1,7 @@
 """The one gate between a framework and the tools of its run.
 
 Owns the order of a tool call's events, its time limit, and that a mistake comes back to the model as an answer that it
-can correct. Only the run's own limits raise.
+can correct. Only the gate raises.
 """
 
 import asyncio
@@ -9,11 +9,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent_service.domain.activity import Activity, Step
-from agent_service.domain.events import MemoryWritten, StepKind, ToolCalled, ToolResult
+from agent_service.domain.breaker import Breakers
+from agent_service.domain.events import MemoryWritten, StepKind, ToolCalled, ToolResult, Usage
+from agent_service.domain.gate import Gate, Step
+from agent_service.domain.ledger import tool_digest
 from agent_service.domain.task import Task
 from agent_service.domain.tool import Tool, ToolAnswer, ToolError, ToolRun
-from meshkit.errors import MeshError
+from meshkit.errors import DeadlineExceeded, MeshError
+from meshkit.failpoints import failpoint
 
 __all__ = ["Toolbox"]
 
@@ -25,11 +28,11 @@ _CUT = "\n[the rest was left out]"
 class Toolbox:
     """The tools of one run."""
 
-    def __init__(self, tools: Sequence[Tool], task: Task, activity: Activity) -> None:
+    def __init__(self, tools: Sequence[Tool], task: Task, gate: Gate, breakers: Breakers) -> None:
         self.offered = tuple(tools)
         """What the model may be told of."""
         self._tools = {tool.name: tool for tool in tools}
-        self._task, self._activity = task, activity
+        self._task, self._gate, self._breakers = task, gate, breakers
         self._written: dict[str, str] = {}
         self._seen: set[str] = set()
 
@@ -40,15 +43,35 @@ class Toolbox:
     async def call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         """Call a tool by whatever name the model chose; `arguments` are what the framework understood.
 
-        Raises ResourceExhausted (LIMIT_REACHED) when the run may call no more tools; nothing else.
+        Raises what the gate raises, which ends the run: LIMIT_REACHED when it may call no more tools.
         """
         text = self._written.pop(call_id, "") or json.dumps(arguments, ensure_ascii=False)
-        step = await self._activity.begin(StepKind.TOOL, name[:_MAX_NAME])
+        tool = self._tools.get(name)
+        step = await self._gate.begin(
+            StepKind.TOOL,
+            name[:_MAX_NAME],
+            tool_digest(name, text),
+            arguments=_cut(text),
+            repeatable=tool is None or tool.repeatable,
+        )
+        try:
+            return await self._carry_out(step, call_id, name, step.arguments or text)
+        finally:
+            step.leave()
+
+    async def _carry_out(self, step: Step, call_id: str, name: str, text: str) -> ToolAnswer:
         event_id = self._unique(call_id, step)
         await step.emit(ToolCalled(event_id, name[:_MAX_NAME], _cut(text)))
-        answer = await self._answer(name, text, step)
-        if len(answer.content) > _MAX_ANSWER:
-            answer = ToolAnswer(answer.content[:_MAX_ANSWER] + _CUT, answer.is_error, answer.memory_id)
+        if isinstance(step.recorded, ToolAnswer):
+            answer = step.recorded
+        else:
+            await failpoint("agent.tool.before_call")
+            answer = await self._answer(name, text, step)
+            if len(answer.content) > _MAX_ANSWER:
+                answer = ToolAnswer(answer.content[:_MAX_ANSWER] + _CUT, answer.is_error, answer.memory_id)
+            await failpoint("agent.tool.after_effect_before_record")
+            await step.complete(answer)
+            self._gate.activity.count(Usage(tool_calls=1))
         await step.emit(ToolResult(event_id, name[:_MAX_NAME], answer.content, answer.is_error))
         if answer.memory_id:
             await step.emit(MemoryWritten(answer.memory_id))
@@ -66,17 +89,30 @@ class Toolbox:
             return _mistake("The arguments are not valid JSON. Send one JSON object that fits the tool's schema.")
         if not isinstance(arguments, dict) or len(text.encode("utf-8", "replace")) > _MAX_ARGUMENTS:
             return _mistake("The arguments must be one JSON object of at most 256 KiB.")
+        circuit = (self._task.tenant, "tool", name)
+        try:
+            self._breakers.enter(circuit)
+            answer = await self._call(tool, arguments, step)
+        except ToolError as error:
+            answer = _mistake(str(error))
+        except MeshError as error:
+            if error.reason != "CIRCUIT_OPEN":
+                self._breakers.failed(circuit)
+            return _mistake(f"The tool failed: {error.reason}.")
+        except BaseException:
+            self._breakers.left(circuit)
+            raise
+        self._breakers.succeeded(circuit)
+        return answer
+
+    async def _call(self, tool: Tool, arguments: dict[str, Any], step: Step) -> ToolAnswer:
         try:
             async with asyncio.timeout(tool.timeout) as limit:
-                return await tool.call(arguments, ToolRun(self._task, step.id))
-        except ToolError as error:
-            return _mistake(str(error))
-        except MeshError as error:
-            return _mistake(f"The tool failed: {error.reason}.")
+                return await tool.call(arguments, ToolRun(self._task, step.id, step.idempotency_key))
         except TimeoutError:
             if not limit.expired():
                 raise
-            return _mistake(f"The tool took longer than {tool.timeout:g} seconds and was stopped.")
+            raise DeadlineExceeded(f"{tool.name} took longer than {tool.timeout:g} s") from None
 
     def _unique(self, call_id: str, step: Step) -> str:
         # Some models number their calls anew in every message; the contract wants ids that are unique in the run.

@@ -9,6 +9,7 @@ from agentmesh.agent.v1.agent_service_pb2_grpc import AgentServiceServicer
 
 from agent_service import convert
 from agent_service.domain.execution import Executor
+from meshkit.context import current
 
 __all__ = ["AgentServicer"]
 
@@ -35,7 +36,7 @@ class AgentServicer(AgentServiceServicer):
         self, request: agent_service_pb2.ExecuteRequest, context: Context
     ) -> AsyncIterator[agent_service_pb2.AgentEvent]:
         """Run an agent."""
-        task = convert.task_of(request)
+        task = convert.task_of(request, current().tenant)
         async with aclosing(self._executor.execute(task)) as events:  # closing it stops the agent and its model call
             async for event in events:
                 yield convert.event_of(task.agent, event)

@@ -1,21 +1,27 @@
-"""One model call of a run: passed on to the endpoint, told as events, counted against the limits.
+"""One model call of a run: asked of the ledger, passed on to the endpoint, told as events, recorded.
 
 Owns the order of a model step's events. What the framework receives, it receives after the event that tells of it, so
-nothing that an agent does can overtake what its model said.
+nothing that an agent does can overtake what its model said. An answer that the ledger has is told again from there.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from agent_service.adapters.gateway.completion import Completion, Piece, parse
+from agent_service.adapters.gateway.conversation import Conversation
+from agent_service.adapters.gateway.route import ModelRoute
 from agent_service.adapters.gateway.sse import SseDecoder
-from agent_service.adapters.gateway.upstream import Patience, Upstream
-from agent_service.domain.activity import Activity, Step
-from agent_service.domain.events import MessageFinished, MessageStarted, StepKind, ThoughtDelta, TokenDelta
+from agent_service.adapters.gateway.upstream import Patience
+from agent_service.domain.events import MessageFinished, MessageStarted, StepKind, ThoughtDelta, TokenDelta, Usage
+from agent_service.domain.gate import Gate, Step
+from agent_service.domain.ledger import model_digest
+from agent_service.domain.prices import Prices
 from agent_service.domain.toolbox import Toolbox
 from meshkit.errors import MeshError
+from meshkit.failpoints import failpoint
 
 __all__ = ["Forward", "ModelCall"]
 
@@ -30,61 +36,116 @@ _END = b"data: [DONE]\n\n"
 class ModelCall:
     """A call on its way."""
 
-    def __init__(self, upstream: Upstream, activity: Activity, toolbox: Toolbox, request: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        route: ModelRoute,
+        gate: Gate,
+        toolbox: Toolbox,
+        conversation: Conversation,
+        prices: Prices,
+        request: dict[str, Any],
+    ) -> None:
         """`request` is what the framework sent to `/v1/chat/completions`."""
-        self._upstream, self._activity, self._toolbox = upstream, activity, toolbox
-        # Always streamed, so that there are tokens to tell of whatever the framework wants for itself.
-        options = request.get("stream_options")
-        options = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        self._body = json.dumps({**request, "stream": True, "stream_options": options}, ensure_ascii=False).encode(
-            errors="replace"
-        )
-        self._completion = Completion(model=str(request.get("model", "")))
-        self._speaks = False
+        self._route, self._gate, self._toolbox, self._prices = route, gate, toolbox, prices
+        self._conversation, self._request = conversation, request
+        self._model = str(request.get("model", ""))
+        self._size = 0
+        self._forwarded = False
+        self._begin_anew()
 
     async def run(self, forward: Forward | None) -> dict[str, Any]:
         """Make the call; return the answer as a `chat.completion`, having streamed it through `forward` if given.
 
         Any failure ends the whole run, and is raised here only to leave: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED.
         """
-        step = await self._activity.begin(StepKind.MODEL, self._completion.model[:200])
+        step = await self._gate.begin(StepKind.MODEL, self._model[:200], model_digest(self._request))
         try:
-            held_back = await self._converse(step, forward)
-            await self._conclude(step)
-        except MeshError as error:
-            await step.finish(error)
-            self._activity.fail(error)
-            raise
-        await step.finish()
-        self._activity.count(self._completion.used(len(self._body)))
+            self._conversation.join(step.steering, len(self._request["messages"]))
+            held_back = await self._carry_out(step, forward)
+        finally:
+            step.leave()
         self._toolbox.written(self._completion.tool_calls)
         if forward is not None:
             await forward(held_back)
         return self._completion.as_json()
 
+    async def _carry_out(self, step: Step, forward: Forward | None) -> bytes:
+        """Get the answer, tell it and record it; return its last bytes, which the framework gets after that."""
+        try:
+            if isinstance(step.recorded, str):
+                held_back = await self._replay(step, step.recorded)
+            else:
+                held_back = await self._converse(step, forward)
+            await self._conclude(step)
+        except MeshError as error:
+            self._gate.activity.fail(error)
+            await step.complete(None)
+            await step.finish(error)
+            raise
+        if step.recorded is None:
+            await failpoint("agent.llm.after_answer_before_record")
+            used = self._used()
+            await step.complete(json.dumps(self._completion.as_record(), ensure_ascii=False), used)
+            self._gate.activity.count(used)
+        await step.finish()
+        return held_back
+
+    async def _replay(self, step: Step, record: str) -> bytes:
+        await self._tell(step, self._completion.add(parse(record)))
+        self._completion.end()
+        return self._whole()
+
     async def _converse(self, step: Step, forward: Forward | None) -> bytes:
-        """Read the answer; return its last bytes, which the framework gets when the step has ended."""
-        patience, decoder, document = Patience(self._upstream.timeouts), SseDecoder(), bytearray()
-        answer = self._upstream.complete(self._body, patience, self._activity.remaining)
+        """Read the answer, passing on all but its last bytes."""
+        patience = Patience(self._route.upstream.timeouts)
+
+        async def restart() -> bool:
+            if self._forwarded:
+                return False
+            await step.restart()
+            self._begin_anew()
+            return True
+
+        answer = self._route.complete(self._model, self._body, patience, self._gate.activity.remaining, restart)
         async with aclosing(answer) as pieces:
             async for is_stream, piece in pieces:
+                await failpoint("agent.llm.mid_stream")
                 if not is_stream:
-                    document += piece
+                    self._document += piece
                     continue
-                for data in decoder.feed(piece):
+                for data in self._decoder.feed(piece):
                     if data == _DONE:
                         return piece
                     await self._take(step, data, patience)
                 if forward is not None:
+                    self._forwarded = True
                     await forward(piece)
-        if document:
-            await self._tell(step, self._completion.add(parse(bytes(document))))
+        if self._document:
+            await self._tell(step, self._completion.add(parse(bytes(self._document))))
             self._completion.end()
-            return b"data: " + json.dumps(self._completion.as_chunk()).encode() + b"\n\n" + _END
-        for data in decoder.end():
+            return self._whole()
+        for data in self._decoder.end():
             if data != _DONE:
                 await self._take(step, data, patience)
         return b"\n\n" + _END
+
+    def _begin_anew(self) -> None:
+        self._completion = Completion(model=self._model)
+        self._decoder, self._document = SseDecoder(), bytearray()
+        self._speaks = False
+
+    def _body(self, model: str) -> bytes:
+        # Always streamed, so that there are tokens to tell of whatever the framework wants for itself.
+        options = self._request.get("stream_options")
+        options = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        messages = self._conversation.complete(self._request["messages"])
+        request = {**self._request, "model": model, "messages": messages, "stream": True, "stream_options": options}
+        body = json.dumps(request, ensure_ascii=False).encode(errors="replace")
+        self._size, self._completion.model = len(body), model
+        return body
+
+    def _whole(self) -> bytes:
+        return b"data: " + json.dumps(self._completion.as_chunk()).encode() + b"\n\n" + _END
 
     async def _take(self, step: Step, data: str, patience: Patience) -> None:
         piece = self._completion.add(parse(data))
@@ -105,9 +166,15 @@ class ModelCall:
         completion.end()
         if not self._speaks and not completion.calls_tools:
             await self._speak(step)  # an empty answer is an answer; calls of tools need no words
-        await step.emit(completion.used(len(self._body)))
+        if step.recorded is None:
+            await step.emit(self._used())
         if self._speaks:
             await step.emit(MessageFinished(completion.text, completion.finish_reason))
+
+    def _used(self) -> Usage:
+        used = self._completion.used(self._size)
+        cost = self._prices.cost((used.model, self._model), used.input_tokens, used.output_tokens)
+        return replace(used, cost_micros=cost)
 
     async def _speak(self, step: Step) -> None:
         if not self._speaks:

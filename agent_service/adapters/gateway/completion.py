@@ -4,6 +4,7 @@ Owns the reading of the OpenAI protocol's answers: nothing that does not have th
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,19 +112,26 @@ class Completion:
             read, wrote = -(-request_bytes // 4), -(-self._size // 4)
         return Usage(self.model, int(read or 0), int(wrote or 0), model_calls=1)
 
+    def as_record(self) -> dict[str, Any]:
+        """Return the answer as a `chat.completion`, just as the model gave it: what the ledger keeps."""
+        return self._as_completion(lambda arguments: arguments)
+
     def as_json(self) -> dict[str, Any]:
         """Return the answer as a `chat.completion`, for a framework that did not ask for a stream.
 
         Arguments that are no JSON object become `{}`: frameworks fail on them before a tool could tell the model, and
         the toolbox has their true text.
         """
+        return self._as_completion(_sound)
+
+    def _as_completion(self, arguments: Callable[[str], str]) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
         if self._calls:
             message["tool_calls"] = [
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": _sound(call.arguments)},
+                    "function": {"name": call.name, "arguments": arguments(call.arguments)},
                 }
                 for call in self._calls
             ]

@@ -21,8 +21,12 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from agent_service.adapters.gateway.call import ModelCall
+from agent_service.adapters.gateway.conversation import Conversation
+from agent_service.adapters.gateway.route import ModelRoute
 from agent_service.adapters.gateway.upstream import Upstream
-from agent_service.domain.activity import Activity
+from agent_service.domain.breaker import Breakers
+from agent_service.domain.gate import Gate
+from agent_service.domain.prices import Prices
 from agent_service.domain.runtime import ModelEndpoint
 from agent_service.domain.task import Task
 from agent_service.domain.toolbox import Toolbox
@@ -42,16 +46,18 @@ class _Run:
     """What a key opens."""
 
     model: str
-    activity: Activity
+    route: ModelRoute
+    gate: Gate
     toolbox: Toolbox
+    conversation: Conversation = field(default_factory=Conversation)
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class ModelGateway:
     """Serves models to the runs of this process."""
 
-    def __init__(self, upstream: Upstream, default_model: str) -> None:
-        self._upstream, self._default_model = upstream, default_model
+    def __init__(self, upstream: Upstream, default_model: str, breakers: Breakers, prices: Prices) -> None:
+        self._upstream, self._default_model, self._breakers, self._prices = upstream, default_model, breakers, prices
         self._runs: dict[str, _Run] = {}
         self._url = ""
         self._server: _Server | None = None
@@ -104,10 +110,11 @@ class ModelGateway:
         await self._upstream.close()
 
     @contextmanager
-    def open(self, task: Task, activity: Activity, toolbox: Toolbox) -> Iterator[ModelEndpoint]:
+    def open(self, task: Task, gate: Gate, toolbox: Toolbox) -> Iterator[ModelEndpoint]:
         """Give the run its endpoint inside the block."""
         key = f"{task.run}.{task.attempt}.{secrets.token_urlsafe(32)}"
-        run = self._runs[key] = _Run(task.model or self._default_model, activity, toolbox)
+        route = ModelRoute(self._upstream, self._breakers, task.tenant, task.fallback_models)
+        run = self._runs[key] = _Run(task.model or self._default_model, route, gate, toolbox)
         try:
             yield ModelEndpoint(self._url, key, run.model)
         finally:
@@ -122,7 +129,7 @@ class ModelGateway:
 
     def call(self, run: _Run, request: dict[str, Any]) -> ModelCall:
         """Return a model call for the run."""
-        return ModelCall(self._upstream, run.activity, run.toolbox, request)
+        return ModelCall(run.route, run.gate, run.toolbox, run.conversation, self._prices, request)
 
     async def _models(self, request: Request) -> Response:
         run = self.run_of(request)

@@ -1,14 +1,14 @@
 """The model endpoint (`MESH_MODEL_URL`): one request, its retries and its time limits.
 
 Owns the upstream key and the connection pool. It yields bytes as they come and knows nothing of their meaning. A call
-that has yielded anything is never repeated: its reader may have seen words.
+that has yielded anything is repeated only if its reader takes back what it has told of it.
 """
 
 import asyncio
 import json
 import random
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,14 +99,20 @@ class Upstream:
         await self._client.aclose()
 
     async def complete(
-        self, body: bytes, patience: Patience, remaining: Callable[[], float]
+        self,
+        body: bytes,
+        patience: Patience,
+        remaining: Callable[[], float],
+        restart: Callable[[], Awaitable[bool]],
+        *,
+        attempts: int = MAX_ATTEMPTS,
     ) -> AsyncGenerator[tuple[bool, bytes], None]:
         """Ask for a completion; yield its bytes, each time with whether they are events (or one JSON document).
 
-        Raises MODEL_FAILED and MODEL_TIMEOUT. `remaining` tells how many seconds the run may still take. Close the
-        iterator: that closes the socket.
+        Raises MODEL_FAILED and MODEL_TIMEOUT. `remaining` tells how many seconds the run may still take. `restart` is
+        asked before an answer that broke off is asked for anew. Close the iterator: that closes the socket.
         """
-        for backoff in (*_BACKOFF_SECONDS, None):
+        for backoff in (*_BACKOFF_SECONDS[: attempts - 1], None):
             yielded = False
             try:
                 async with aclosing(self._attempt(body, patience)) as pieces:
@@ -114,7 +120,7 @@ class Upstream:
                         yielded = True
                         yield piece
             except _TryAgainError as failure:
-                if yielded or backoff is None:
+                if backoff is None or (yielded and not await restart()):
                     raise failure.error from None
                 await self._pause(failure.error, backoff, remaining())
                 patience.restart()

@@ -46,6 +46,7 @@ class Calculator:
     description = "Evaluates an arithmetic expression exactly. Use it for every calculation."
     input_schema: Mapping[str, Any] = schema_of(_Arguments)
     timeout = 5.0
+    repeatable = True
     writes_memory = False
 
     async def call(self, arguments: Mapping[str, Any], run: ToolRun) -> ToolAnswer:

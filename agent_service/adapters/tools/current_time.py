@@ -40,6 +40,7 @@ class CurrentTime:
     description = "Tells the current date and time in a time zone, and adds to or compares dates and times."
     input_schema: Mapping[str, Any] = schema_of(_Arguments)
     timeout = 5.0
+    repeatable = True
     writes_memory = False
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -47,6 +47,7 @@ class MemoryRemember:
     description = "Remembers a lasting fact about the user for later conversations. Store no secrets."
     input_schema: Mapping[str, Any] = schema_of(_Arguments)
     timeout = 10.0
+    repeatable = True
     writes_memory = True
 
     def __init__(self, memory: Memory) -> None:

@@ -33,6 +33,7 @@ class MemorySearch:
     )
     input_schema: Mapping[str, Any] = schema_of(_Arguments)
     timeout = 10.0
+    repeatable = True
     writes_memory = False
 
     def __init__(self, memory: Memory) -> None:

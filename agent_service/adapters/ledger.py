@@ -1,0 +1,84 @@
+"""`domain.ledger.Ledgers` over the orchestrator's gRPC contract, with the token of each attempt."""
+
+from typing import TYPE_CHECKING, cast
+
+from agentmesh.agent.v1 import activity_pb2
+from agentmesh.orchestrator.v1 import ledger_service_pb2, step_pb2
+from agentmesh.orchestrator.v1.ledger_service_pb2_grpc import LedgerServiceStub
+
+from agent_service.convert import usage_to_proto
+from agent_service.domain.events import StepKind, Usage
+from agent_service.domain.ledger import Ask, Execute, Replay, Result, Steering, Suspend, Verdict
+from agent_service.domain.task import Task
+from agent_service.domain.tool import ToolAnswer
+from meshkit.errors import Internal
+from meshkit.rpc.channel import MeshChannel
+
+if TYPE_CHECKING:  # the name exists for type checkers only
+    from agentmesh.orchestrator.v1.ledger_service_pb2_grpc import LedgerServiceAsyncStub
+
+__all__ = ["MeshLedgers"]
+
+# A restart of the orchestrator takes less; the channel's policy tries again within it.
+_SECONDS = 20.0
+_KINDS = {StepKind.MODEL: activity_pb2.STEP_KIND_MODEL, StepKind.TOOL: activity_pb2.STEP_KIND_TOOL}
+
+
+class MeshLedgers:
+    """Opens the ledgers of attempts."""
+
+    def __init__(self, channel: MeshChannel) -> None:
+        """Take a channel without credentials of its own; its owner closes it."""
+        # The generator makes one class for both kinds of channels, and types for two.
+        self._stub = cast("LedgerServiceAsyncStub", LedgerServiceStub(channel))
+
+    def of(self, task: Task) -> "_MeshLedger":
+        """Return the ledger of the task's attempt."""
+        return _MeshLedger(self._stub, task)
+
+
+class _MeshLedger:
+    """`domain.ledger.Ledger` of one attempt."""
+
+    def __init__(self, stub: "LedgerServiceAsyncStub", task: Task) -> None:
+        self._stub, self._agent = stub, task.agent
+        self._credentials = (("authorization", f"Bearer {task.ledger_token}"),)
+
+    async def begin(self, ask: Ask) -> Verdict:
+        """Ask to begin a step; a ledger that is away is waited for."""
+        request = ledger_service_pb2.BeginStepRequest(
+            kind=_KINDS[ask.kind],
+            name=ask.name,
+            agent=self._agent,
+            digest=ask.digest,
+            occurrence=ask.occurrence,
+            arguments=ask.arguments,
+            repeatable=ask.repeatable,
+        )
+        answer = await self._stub.BeginStep(request, metadata=self._credentials, timeout=_SECONDS, wait_for_ready=True)
+        steering = tuple(Steering(said.number, said.text) for said in answer.steering)
+        match answer.WhichOneof("verdict"):
+            case "execute":
+                return Execute(answer.step, answer.execute.idempotency_key, answer.execute.arguments, steering)
+            case "replay":
+                return Replay(answer.step, _result_of(answer.replay.result), answer.replay.cached, steering)
+            case "suspend":
+                return Suspend()
+        raise Internal("the ledger gave a verdict that this version does not know")
+
+    async def complete(self, step: str, result: Result | None, usage: Usage) -> None:
+        """Record what a step brought."""
+        request = ledger_service_pb2.CompleteStepRequest(step=step, usage=usage_to_proto(usage))
+        if isinstance(result, str):
+            request.result.completion = result
+        elif result is not None:
+            request.result.tool.content = result.content
+            request.result.tool.is_error = result.is_error
+            request.result.tool.memory = result.memory_id
+        await self._stub.CompleteStep(request, metadata=self._credentials, timeout=_SECONDS, wait_for_ready=True)
+
+
+def _result_of(result: step_pb2.StepResult) -> Result:
+    if result.WhichOneof("result") == "completion":
+        return result.completion
+    return ToolAnswer(result.tool.content, result.tool.is_error, result.tool.memory)

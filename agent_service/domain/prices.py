@@ -1,0 +1,36 @@
+"""What models cost: prices per million tokens, and the cost of a call in millionths of their currency."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+__all__ = ["Prices"]
+
+
+class Prices:
+    """The prices of models; a model without one costs nothing."""
+
+    def __init__(self, prices: Mapping[str, tuple[Decimal, Decimal]]) -> None:
+        """Take, by model, the price of a million tokens read and of a million written."""
+        self._prices = dict(prices)
+
+    @classmethod
+    def parse(cls, text: str) -> "Prices":
+        """Read `model=read/written,…`, e.g. `gpt-x=2.50/10`. Raises ValueError."""
+        prices = {}
+        for part in filter(None, (each.strip() for each in text.split(","))):
+            model, _, both = part.rpartition("=")
+            read, _, written = both.partition("/")
+            try:
+                prices[model] = Decimal(read), Decimal(written)
+            except InvalidOperation:
+                raise ValueError("write model=read/written, several separated by commas") from None
+            if not model or any(not price.is_finite() or price < 0 for price in prices[model]):
+                raise ValueError("write model=read/written with prices of 0 or more")
+        return cls(prices)
+
+    def cost(self, models: tuple[str, ...], input_tokens: int, output_tokens: int) -> int:
+        """Return the cost in millionths, by the first of these names that has a price."""
+        for model in models:
+            if (price := self._prices.get(model)) is not None:
+                return round(input_tokens * price[0] + output_tokens * price[1])
+        return 0
