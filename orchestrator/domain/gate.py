@@ -62,6 +62,9 @@ class Gate:
 
         Raises Aborted (ATTEMPT_SUPERSEDED), ResourceExhausted (LIMIT_REACHED), InvalidArgument.
         """
+        for field, text in (("name", ask.name), ("agent", ask.agent), ("arguments", ask.arguments)):
+            if "\0" in text:  # no database keeps it
+                raise InvalidArgument(f"{field} holds a NUL character", field=field)
         if ask.kind is StepKind.TOOL and ask.digest != tool_digest(ask.name, ask.arguments):
             raise InvalidArgument("digest is not that of the tool's name and arguments", field="digest")
         verdict = await self._look(attempt, ask)
@@ -196,7 +199,7 @@ def _question(arguments: str) -> str:
         question = json.loads(arguments)["question"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return arguments
-    return question if isinstance(question, str) else arguments
+    return question.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(question, str) else arguments
 
 
 def _rest(run: Run, attempt: int) -> StateChange | None:

@@ -117,4 +117,5 @@ create table model_cache (
     expire_time timestamptz not null,
     primary key (tenant, digest)
 );
+create index model_cache_result on model_cache (tenant, result);
 create index model_cache_expire_time on model_cache (expire_time);

@@ -104,6 +104,12 @@ async def test_the_user_is_asked(ledger: Ledger) -> None:
     assert await ledger.gate.begin(attempt, ask) == Replay("tool-1", ToolOutcome("The red one"))
 
 
+async def test_a_question_may_hold_any_character(ledger: Ledger) -> None:
+    attempt = await ledger.run()
+    await ledger.gate.begin(attempt, tool('{"question": "\\u0000?"}', called="ask_user"))
+    assert (await ledger.asked(attempt)).question == "\N{REPLACEMENT CHARACTER}?"
+
+
 async def test_a_repeatable_call_is_done_again_under_the_same_key(ledger: Ledger) -> None:
     first = await ledger.run()
     told = await ledger.gate.begin(first, tool(repeatable=True))

@@ -128,7 +128,7 @@ async def test_only_the_token_of_an_attempt_opens(door: Door) -> None:
 async def test_what_makes_no_sense_is_refused_by_field(door: Door) -> None:
     attempt = await door.ledger.run()
     async with door.opened(door.bound(attempt)) as stub:
-        wrong: dict[str, Any] = {"digest": b"short", "occurrence": 0, "kind": 0}
+        wrong: dict[str, Any] = {"digest": b"short", "occurrence": 0, "kind": 0, "arguments": "\0", "agent": "\0"}
         for field, value in wrong.items():
             with pytest.raises(InvalidArgument) as refused:
                 await stub.BeginStep(message(tool(), **{field: value}))
