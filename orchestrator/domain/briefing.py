@@ -36,7 +36,8 @@ class Briefing:
 
     async def of(self, run: Run, pen: Pen) -> bytes:
         """Return the run's context, made by `EventCodec.context`; what memory recalled is told when it is gathered."""
-        if (recorded := await self._contexts.load(run.id)) is not None:
+        begun_before = run.attempt > 1 or run.forked_from  # a first attempt need not look: people wait for it
+        if begun_before and (recorded := await self._contexts.load(run.id)) is not None:
             return recorded
         history, known = await self._history(run)
         recalled = await self._recall(run, known)
