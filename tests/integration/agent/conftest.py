@@ -16,9 +16,11 @@ import pytest_asyncio
 from agentmesh.agent.v1 import agent_service_pb2, agent_spec_pb2
 from agentmesh.agent.v1.agent_service_pb2_grpc import AgentServiceStub
 
+from meshkit.ids import new_id
 from meshkit.rpc.channel import MeshChannel, open_channel
 from meshkit.rpc.service_config import load_service_config
 from meshkit.testing.credentials import TestTokens
+from tests.fakes.ledger import LedgerPeer, ledger_server, token
 from tests.fakes.model_server import ModelServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,11 +40,13 @@ class Process:
     log: Path
     tokens: TestTokens
 
-    def channel(self, *, service: str = "orchestrator") -> MeshChannel:
+    def channel(self, *, service: str = "orchestrator", tenant: str = "acme") -> MeshChannel:
         """Open a channel as a service of the mesh."""
 
         def credentials() -> str:
-            return self.tokens.service_token("agents.execute", service=service, audience="agent", subject="ada")
+            return self.tokens.service_token(
+                "agents.execute", service=service, audience="agent", subject="ada", tenant=tenant
+            )
 
         return open_channel(self.address, load_service_config("agent"), credentials=credentials)
 
@@ -58,6 +62,7 @@ def agent_process(
     directory: Path,
     model_url: str,
     tokens: TestTokens,
+    ledger: LedgerPeer,
     *,
     arguments: Sequence[str] = ("-m", "agent_service"),
     **variables: str,
@@ -72,6 +77,7 @@ def agent_process(
         "MESH_LISTEN": address,
         "MESH_MODEL_URL": model_url,
         "MESH_MODEL": "scripted-1",
+        "MESH_ORCHESTRATOR_ADDRESS": ledger.address,
         "MESH_MODEL_KEY_FILE": str(key_file),
         "MESH_AUTH_JWKS_FILE": str(tokens.files.public),
         "MESH_AUTH_INTERNAL_JWKS_FILE": str(tokens.internal_files.public),
@@ -121,12 +127,21 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> TestTokens:
 
 
 @pytest.fixture(scope="session")
-def agent(tmp_path_factory: pytest.TempPathFactory, model: ModelServer, tokens: TestTokens) -> Iterator[Process]:
+def ledger(tokens: TestTokens) -> Iterator[LedgerPeer]:
+    with ledger_server(tokens) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def agent(
+    tmp_path_factory: pytest.TempPathFactory, model: ModelServer, tokens: TestTokens, ledger: LedgerPeer
+) -> Iterator[Process]:
     """An agent service with short patience, shared by the tests."""
     with agent_process(
         tmp_path_factory.mktemp("agent"),
         model.url,
         tokens,
+        ledger,
         MESH_MODEL_FIRST_TOKEN_TIMEOUT="2.0",
         MESH_MODEL_NEXT_TOKEN_TIMEOUT="1.5",
         MESH_MEMORY_ADDRESS="127.0.0.1:9",
@@ -161,13 +176,17 @@ class Run:
 class Client:
     """Calls the agent service as the orchestrator does."""
 
-    def __init__(self, channel: MeshChannel) -> None:
+    def __init__(self, channel: MeshChannel, tokens: TestTokens) -> None:
         self.stub = AgentServiceStub(channel)
+        self._tokens = tokens
 
     def request(self, text: str, *tools: str, **fields: Any) -> Execute:
+        """Return a request for a run of its own, unless `fields` name one."""
         spec = agent_spec_pb2.AgentSpec(runtime="langchain", tools=tools, **fields.pop("spec", {}))
-        defaults = {"run": "run_1", "attempt": 1, "session": "ses_1", "user": "ada", "agent": "helper"}
-        return Execute(spec=spec, input=text, **{**defaults, **fields})
+        run, attempt = fields.setdefault("run", new_id("run")), fields.setdefault("attempt", 1)
+        defaults = {"session": "ses_1", "user": "ada", "agent": "helper"}
+        ledger_token = token(self._tokens, run, attempt)
+        return Execute(spec=spec, input=text, **{**defaults, "ledger_token": ledger_token, **fields})
 
     async def run(self, text: str, *tools: str, into: Run | None = None, timeout: float = 30.0, **fields: Any) -> Run:  # noqa: ASYNC109
         """Run an agent to its end; `into` keeps the events of a run that fails."""
@@ -183,8 +202,9 @@ class Client:
 
 @pytest_asyncio.fixture
 async def client(agent: Process) -> AsyncIterator[Client]:
-    async with agent.channel() as channel:
-        yield Client(channel)
+    # A tenant of its own: what fails in one test opens no circuit in the next.
+    async with agent.channel(tenant=new_id("tenant")) as channel:
+        yield Client(channel, agent.tokens)
 
 
 def logged(process: Process) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ async def test_a_tool_is_called_and_its_result_told(client: Client, model: Model
     )
     assert (result.id, result.content, result.is_error) == ("call-1", "84", False)
     steps = [event.step for event in run.events if event.WhichOneof("event") == "step_started"]
-    assert steps == ["model-1", "tool-1", "model-2"]
+    assert steps == ["model-1", "tool-2", "model-3"]
     told = model.about("twelve times")[-1].messages
     assert told[-1] == {"role": "tool", "tool_call_id": "call-1", "content": "84"}
     offered = model.about("twelve times")[0].body["tools"]
@@ -83,9 +83,9 @@ async def test_tools_asked_for_together_are_all_called(client: Client, model: Mo
     run = await client.run("two sums", "calculator")
     results = {result.id: result.content for result in run.all("tool_result")}
     assert results == {"call-1": "2", "call-2": "4"}
-    assert {event.step for event in run.events} == {"model-1", "tool-1", "tool-2", "model-2", ""}
+    assert {event.step for event in run.events} == {"model-1", "tool-2", "tool-3", "model-4", ""}
     assert run.all("message_finished")[0].finish_reason == activity_pb2.FINISH_REASON_TOOL_CALLS
-    for step in ("tool-1", "tool-2"):
+    for step in ("tool-2", "tool-3"):
         assert [str(event.WhichOneof("event")) for event in run.events if event.step == step] == TOOL_STEP
 
 
@@ -157,5 +157,5 @@ async def test_describe_tells_what_can_be_run(client: Client) -> None:
     assert not told.offline_model
     assert len(told.capabilities) == 3
     names = [tool.name for tool in told.tools]
-    assert names == ["calculator", "current_time", "memory_search", "memory_remember"]
+    assert names == ["calculator", "current_time", "memory_search", "memory_remember", "ask_user"]
     assert told.tools[0].input_schema["required"][0] == "expression"

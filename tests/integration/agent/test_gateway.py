@@ -15,21 +15,24 @@ from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import ModelTimeouts, Upstream
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.domain.activity import Activity
+from agent_service.domain.breaker import Breakers
 from agent_service.domain.events import AgentEvent, Completed, StepFinished, TokenDelta, ToolResult
 from agent_service.domain.execution import Executor
+from agent_service.domain.gate import Gate
+from agent_service.domain.prices import Prices
 from agent_service.domain.runtime import Capability, ModelEndpoint, RuntimeDescription
 from agent_service.domain.task import Limits, Task
 from agent_service.domain.toolbox import Toolbox
 from meshkit.errors import Internal, ResourceExhausted, Unavailable
 from tests.fakes.model_server import Cut, ModelServer, call, chunk, raw, say, stall_after
 from tests.integration.agent.conftest import MODEL_KEY, until
-from tests.unit.agent.tasks import task
+from tests.unit.agent.tasks import FreeLedger, task
 
 
 @pytest_asyncio.fixture
 async def gateway(model: ModelServer) -> AsyncIterator[ModelGateway]:
     upstream = Upstream(model.url, MODEL_KEY, ModelTimeouts(), jitter=lambda: 0.0)
-    gateway = ModelGateway(upstream, "scripted-1")
+    gateway = ModelGateway(upstream, "scripted-1", Breakers(time.monotonic), Prices({}))
     await gateway.start()
     yield gateway
     await gateway.stop()
@@ -89,7 +92,8 @@ async def events_of(
 
 
 def executor_of(runtime: PlainRuntime, gateway: ModelGateway, **options: Any) -> Executor:
-    return Executor(runtime, gateway, [Calculator()], **{"max_runs": 5, **options})
+    breakers = Breakers(time.monotonic)
+    return Executor(runtime, gateway, [Calculator()], FreeLedger(), breakers, **{"max_runs": 5, **options})
 
 
 async def test_a_stream_is_passed_on_byte_for_byte(gateway: ModelGateway, model: ModelServer) -> None:
@@ -120,10 +124,10 @@ async def test_what_does_not_stream_is_streamed_to_a_framework_that_wants_it(
 
 
 async def test_a_key_opens_its_own_run_only_while_it_lasts(gateway: ModelGateway, model: ModelServer) -> None:
-    activity = Activity(Limits(), time.monotonic)
-    toolbox = Toolbox([], task(), activity)
+    gate = Gate(FreeLedger(), Activity(Limits(), time.monotonic), time.monotonic)
+    toolbox = Toolbox([], task(), gate, Breakers(time.monotonic))
     async with httpx.AsyncClient(trust_env=False) as http:
-        with gateway.open(task(run="run_7", attempt=2), activity, toolbox) as endpoint:
+        with gateway.open(task(run="run_7", attempt=2), gate, toolbox) as endpoint:
             assert endpoint.key.startswith("run_7.2.")
             assert endpoint.key not in repr(endpoint)
             bearer = {"authorization": f"Bearer {endpoint.key}"}

@@ -8,8 +8,10 @@ import time
 import pytest
 
 from meshkit.errors import DeadlineExceeded, InvalidArgument, PermissionDenied, ResourceExhausted
+from meshkit.ids import new_id
 from meshkit.rpc.channel import open_channel
 from meshkit.rpc.service_config import load_service_config
+from tests.fakes.ledger import LedgerPeer
 from tests.fakes.model_server import ModelServer, call, say, stall_after
 from tests.integration.agent.conftest import Client, Process, Run, until
 
@@ -25,13 +27,22 @@ CANCELS = 60
     ],
 )
 async def test_a_limit_ends_the_run(
-    client: Client, model: ModelServer, limits: dict[str, int], name: str, value: int, model_calls: int
+    client: Client,
+    model: ModelServer,
+    ledger: LedgerPeer,
+    limits: dict[str, int],
+    name: str,
+    value: int,
+    model_calls: int,
 ) -> None:
+    """The ledger counts; the agent tells which limit it was, and ends."""
+    number = new_id("run")
+    ledger.limits[number] = limits
     about = f"loop until {name}"
     model.script(*[call("calculator", {"expression": "1+1"}, ids=str(turn)) for turn in range(50)], when=about)
     run = Run()
     with pytest.raises(ResourceExhausted) as caught:
-        await client.run(about, "calculator", into=run, spec={"limits": limits})
+        await client.run(about, "calculator", into=run, run=number)
     assert (caught.value.reason, caught.value.metadata["limit"]) == ("LIMIT_REACHED", name)
     reached = run.events[-1].limit_reached
     assert (reached.limit, reached.value) == (name, value)
@@ -135,4 +146,4 @@ async def test_only_services_of_the_mesh_may_call(agent: Process) -> None:
     users = agent.tokens.token("agents.execute")
     async with open_channel(agent.address, load_service_config("agent"), credentials=lambda: users) as channel:
         with pytest.raises(PermissionDenied):
-            await Client(channel).run("as a user")
+            await Client(channel, agent.tokens).run("as a user")

@@ -9,17 +9,20 @@ from agentmesh.agent.v1 import agent_service_pb2
 
 from meshctl.embedded.offline import start_offline_model
 from meshkit.testing.credentials import TestTokens
+from tests.fakes.ledger import LedgerPeer
 from tests.integration.agent.conftest import Client, agent_process
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def offline(tmp_path_factory: pytest.TempPathFactory, tokens: TestTokens) -> AsyncIterator[Client]:
+async def offline(
+    tmp_path_factory: pytest.TempPathFactory, tokens: TestTokens, ledger: LedgerPeer
+) -> AsyncIterator[Client]:
     directory: Path = tmp_path_factory.mktemp("offline")
     model = await start_offline_model(directory / "state")
     variables = {"MESH_MODEL": model.model, "MESH_MODEL_KEY_FILE": str(model.key_file)}
-    with agent_process(directory, model.url, tokens, **variables) as process:
+    with agent_process(directory, model.url, tokens, ledger, **variables) as process:
         async with process.channel() as channel:
-            yield Client(channel)
+            yield Client(channel, tokens)
     await model.stop()
 
 
