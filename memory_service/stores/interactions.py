@@ -7,6 +7,7 @@ from memory_service.domain.model import Interaction, Owner
 from memory_service.domain.ports import MAX_ANSWER_BYTES, RequestKey, Rows
 from memory_service.stores.rows import QUERIES, interaction_of, must_follow, page_of, put_words, request_of
 from meshkit.errors import NotFound
+from meshkit.failpoints import failpoint
 from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
@@ -34,6 +35,7 @@ class PostgresInteractions:
             return turn.id.encode()  # not the whole: a turn never changes, so it can be read again
 
         stored = (await idempotency.once(self._pool, request_of(owner, key), key.digest, effect)).decode()
+        await failpoint("memory.write.after_pg_before_outbox")
         if stored == turn.id:
             return turn
         try:

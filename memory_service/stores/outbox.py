@@ -18,6 +18,7 @@ from memory_service.domain.model import Kind, Owner, Source
 from memory_service.domain.vectors import VectorStore
 from memory_service.stores.rows import QUERIES
 from meshkit.errors import MeshError
+from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 
@@ -93,6 +94,7 @@ class Worker:
             _log.warning("outbox_postponed", target=self._target, changes=len(rows), error=type(error).__name__)
             await connection.execute(QUERIES["postpone_changes"], list(changes))
         else:
+            await failpoint("memory.outbox.after_qdrant_before_mark")
             forgotten = [number for number, change in changes.items() if change.source in done]
             await connection.execute(QUERIES["forget_changes"], forgotten)
 

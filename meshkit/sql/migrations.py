@@ -13,6 +13,7 @@ from importlib.resources import files
 import structlog
 
 from meshkit.config import ConfigError
+from meshkit.failpoints import failpoint
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 
@@ -86,6 +87,7 @@ async def migrate(pool: Pool, schema: str, migrations: Sequence[Migration]) -> i
                             each.name,
                             each.checksum,
                         )
+                    await failpoint("migrate.between_steps")
                     _log.info("migration_applied", schema=schema, number=each.number, name=each.name)
             finally:
                 await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", f"agentmesh:{schema}")
