@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 
 __all__ = ["Prices"]
 
+_MAX_PRICE = 1_000_000  # what a token may cost at most is 1; a slip of more zeros would not fit a run's sum
+
 
 class Prices:
     """The prices of models; a model without one costs nothing."""
@@ -24,8 +26,8 @@ class Prices:
                 prices[model] = Decimal(read), Decimal(written)
             except InvalidOperation:
                 raise ValueError("write model=read/written, several separated by commas") from None
-            if not model or any(not price.is_finite() or price < 0 for price in prices[model]):
-                raise ValueError("write model=read/written with prices of 0 or more")
+            if not model or any(not (price.is_finite() and 0 <= price <= _MAX_PRICE) for price in prices[model]):
+                raise ValueError(f"write model=read/written with prices from 0 to {_MAX_PRICE}")
         return cls(prices)
 
     def cost(self, models: tuple[str, ...], input_tokens: int, output_tokens: int) -> int:

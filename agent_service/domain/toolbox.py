@@ -91,24 +91,17 @@ class Toolbox:
             return _mistake("The arguments must be one JSON object of at most 256 KiB.")
         circuit = (self._task.tenant, "tool", name)
         try:
-            self._breakers.enter(circuit)
-            answer = await self._call(tool, arguments, step)
-        except ToolError as error:
-            answer = _mistake(str(error))
+            with self._breakers.watch(circuit, lambda _: True):
+                return await self._call(tool, arguments, step)
         except MeshError as error:
-            if error.reason != "CIRCUIT_OPEN":
-                self._breakers.failed(circuit)
             return _mistake(f"The tool failed: {error.reason}.")
-        except BaseException:
-            self._breakers.left(circuit)
-            raise
-        self._breakers.succeeded(circuit)
-        return answer
 
     async def _call(self, tool: Tool, arguments: dict[str, Any], step: Step) -> ToolAnswer:
         try:
             async with asyncio.timeout(tool.timeout) as limit:
                 return await tool.call(arguments, ToolRun(self._task, step.id, step.idempotency_key))
+        except ToolError as error:
+            return _mistake(str(error))  # what the model did was wrong; the tool is well
         except TimeoutError:
             if not limit.expired():
                 raise

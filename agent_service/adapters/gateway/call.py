@@ -5,8 +5,7 @@ nothing that an agent does can overtake what its model said. An answer that the 
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +50,7 @@ class ModelCall:
         self._model = str(request.get("model", ""))
         self._size = 0
         self._forwarded = False
-        self._begin_anew()
+        self._begin_anew(self._model)
 
     async def run(self, forward: Forward | None) -> dict[str, Any]:
         """Make the call; return the answer as a `chat.completion`, having streamed it through `forward` if given.
@@ -78,9 +77,9 @@ class ModelCall:
                 held_back = await self._converse(step, forward)
             await self._conclude(step)
         except MeshError as error:
-            self._gate.activity.fail(error)
-            await step.complete(None)
             await step.finish(error)
+            await step.complete(None)
+            self._gate.activity.fail(error)
             raise
         if step.recorded is None:
             await failpoint("agent.llm.after_answer_before_record")
@@ -96,52 +95,65 @@ class ModelCall:
         return self._whole()
 
     async def _converse(self, step: Step, forward: Forward | None) -> bytes:
-        """Read the answer, passing on all but its last bytes."""
+        """Get an answer from whichever model gives one, passing on all but its last bytes."""
         patience = Patience(self._route.upstream.timeouts)
 
         async def restart() -> bool:
-            if self._forwarded:
-                return False
-            await step.restart()
-            self._begin_anew()
-            return True
+            if self._told and not self._forwarded:
+                await step.restart()
+            return not self._forwarded
 
-        answer = self._route.complete(self._model, self._body, patience, self._gate.activity.remaining, restart)
-        async with aclosing(answer) as pieces:
-            async for is_stream, piece in pieces:
-                await failpoint("agent.llm.mid_stream")
-                if not is_stream:
-                    self._document += piece
-                    continue
-                for data in self._decoder.feed(piece):
-                    if data == _DONE:
-                        return piece
-                    await self._take(step, data, patience)
-                if forward is not None:
-                    self._forwarded = True
-                    await forward(piece)
-        if self._document:
-            await self._tell(step, self._completion.add(parse(bytes(self._document))))
+        async def read(pieces: AsyncIterator[tuple[bool, bytes]]) -> bytes:
+            held_back = await self._read(step, pieces, patience, forward)
             self._completion.end()
-            return self._whole()
+            return held_back if held_back is not None else self._whole()
+
+        remaining = self._gate.activity.remaining
+        return await self._route.ask(self._model, self._body, patience, remaining, read, restart)
+
+    async def _read(
+        self, step: Step, pieces: AsyncIterator[tuple[bool, bytes]], patience: Patience, forward: Forward | None
+    ) -> bytes | None:
+        """Read one answer to its end; return its last bytes, or None if it was one document."""
+        document = bytearray()
+        held = b""  # until something was said: a model that only began to answer may be asked again
+        async for is_stream, piece in pieces:
+            await failpoint("agent.llm.mid_stream")
+            if not is_stream:
+                document += piece
+                continue
+            held += piece if forward is not None else b""
+            for data in self._decoder.feed(piece):
+                if data == _DONE:
+                    return held
+                await self._take(step, data, patience)
+            if forward is not None and self._told:
+                self._forwarded = True
+                await forward(held)
+                held = b""
+        if document:
+            await self._tell(step, self._completion.add(parse(bytes(document))))
+            return None
         for data in self._decoder.end():
             if data != _DONE:
                 await self._take(step, data, patience)
-        return b"\n\n" + _END
+        return held + b"\n\n" + _END
 
-    def _begin_anew(self) -> None:
-        self._completion = Completion(model=self._model)
-        self._decoder, self._document = SseDecoder(), bytearray()
-        self._speaks = False
+    def _begin_anew(self, model: str) -> None:
+        self._asked = model
+        self._completion, self._decoder = Completion(model=model), SseDecoder()
+        self._speaks = self._told = False
 
     def _body(self, model: str) -> bytes:
+        """Begin an attempt: return what to ask this model."""
+        self._begin_anew(model)
         # Always streamed, so that there are tokens to tell of whatever the framework wants for itself.
         options = self._request.get("stream_options")
         options = {**(options if isinstance(options, dict) else {}), "include_usage": True}
         messages = self._conversation.complete(self._request["messages"])
         request = {**self._request, "model": model, "messages": messages, "stream": True, "stream_options": options}
         body = json.dumps(request, ensure_ascii=False).encode(errors="replace")
-        self._size, self._completion.model = len(body), model
+        self._size = len(body)
         return body
 
     def _whole(self) -> bytes:
@@ -154,6 +166,7 @@ class ModelCall:
             patience.token()
 
     async def _tell(self, step: Step, piece: Piece) -> None:
+        self._told = self._told or bool(piece)
         for thought in _parts(piece.thought):
             await step.emit(ThoughtDelta(thought))
         if piece.text:
@@ -163,7 +176,6 @@ class ModelCall:
 
     async def _conclude(self, step: Step) -> None:
         completion = self._completion
-        completion.end()
         if not self._speaks and not completion.calls_tools:
             await self._speak(step)  # an empty answer is an answer; calls of tools need no words
         if step.recorded is None:
@@ -173,7 +185,7 @@ class ModelCall:
 
     def _used(self) -> Usage:
         used = self._completion.used(self._size)
-        cost = self._prices.cost((used.model, self._model), used.input_tokens, used.output_tokens)
+        cost = self._prices.cost((used.model, self._asked), used.input_tokens, used.output_tokens)
         return replace(used, cost_micros=cost)
 
     async def _speak(self, step: Step) -> None:

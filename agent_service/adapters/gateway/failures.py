@@ -2,7 +2,7 @@
 
 from meshkit.errors import DeadlineExceeded, MeshError, Unavailable
 
-__all__ = ["model_failed", "model_timeout"]
+__all__ = ["model_failed", "model_timeout", "status_of"]
 
 
 def model_failed(message: str, *, status: int | None = None, retry_after: float | None = None) -> MeshError:
@@ -14,3 +14,9 @@ def model_failed(message: str, *, status: int | None = None, retry_after: float 
 def model_timeout(message: str) -> MeshError:
     """Return MODEL_TIMEOUT."""
     return DeadlineExceeded(message, reason="MODEL_TIMEOUT")
+
+
+def status_of(error: MeshError) -> int | None:
+    """Return the endpoint's HTTP status; None: there was none, or it is what follows a good one that failed."""
+    status = error.metadata.get("http_status")
+    return None if status is None else int(status)

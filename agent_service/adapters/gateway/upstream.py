@@ -1,15 +1,13 @@
-"""The model endpoint (`MESH_MODEL_URL`): one request, its retries and its time limits.
+"""The model endpoint (`MESH_MODEL_URL`): one request and its time limits.
 
-Owns the upstream key and the connection pool. It yields bytes as they come and knows nothing of their meaning. A call
-that has yielded anything is repeated only if its reader takes back what it has told of it.
+Owns the upstream key and the connection pool. It yields bytes as they come and knows nothing of their meaning. It asks
+once: who asks again, and whom, is the route's to say.
 """
 
 import asyncio
 import json
-import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,11 +19,6 @@ from meshkit.errors import MeshError
 
 __all__ = ["ModelTimeouts", "Patience", "Upstream"]
 
-MAX_ATTEMPTS = 3
-"""How often a call is tried in all; no other layer tries again."""
-
-_BACKOFF_SECONDS = (0.25, 1.0)  # before the second and the third attempt, each ± half
-_MAX_RETRY_AFTER_SECONDS = 30.0  # who asks for more is told at once, so that the caller may decide
 _ERROR_CODE = re.compile("[a-z_]{1,40}")  # a word of the protocol; no key looks like it
 _MAX_ERROR_BYTES = 16 * 1024
 _ERROR_BODY_SECONDS = 1.0
@@ -46,11 +39,11 @@ class Patience:
 
     def __init__(self, timeouts: ModelTimeouts) -> None:
         self._timeouts, self._loop = timeouts, asyncio.get_running_loop()
-        self.any_token = False
         self.restart()
 
     def restart(self) -> None:
         """Wait for the first token, from now."""
+        self.any_token = False
         self.until = self._loop.time() + self._timeouts.first_token
 
     def token(self) -> None:
@@ -65,22 +58,12 @@ class Patience:
         return model_timeout(f"the model sent no first token within {self._timeouts.first_token:g} s")
 
 
-class _TryAgainError(Exception):
-    """An attempt failed in a way that another may not; `error` is what it comes to if there is no other."""
-
-    def __init__(self, error: MeshError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
 class Upstream:
     """Calls the model endpoint."""
 
-    def __init__(
-        self, url: str, key: str | None, timeouts: ModelTimeouts, *, jitter: Callable[[], float] = random.random
-    ) -> None:
-        """`url` ends in `/v1`; `key` is sent as a bearer token if there is one. `jitter` gives 0 to 1."""
-        self.timeouts, self._jitter = timeouts, jitter
+    def __init__(self, url: str, key: str | None, timeouts: ModelTimeouts) -> None:
+        """`url` ends in `/v1`; `key` is sent as a bearer token if there is one."""
+        self.timeouts = timeouts
         headers = {"accept-encoding": "identity"}  # compressing servers hold tokens back
         if key:
             headers["authorization"] = f"Bearer {key}"
@@ -98,36 +81,11 @@ class Upstream:
         """Close the connections."""
         await self._client.aclose()
 
-    async def complete(
-        self,
-        body: bytes,
-        patience: Patience,
-        remaining: Callable[[], float],
-        restart: Callable[[], Awaitable[bool]],
-        *,
-        attempts: int = MAX_ATTEMPTS,
-    ) -> AsyncGenerator[tuple[bool, bytes], None]:
+    async def ask(self, body: bytes, patience: Patience) -> AsyncGenerator[tuple[bool, bytes], None]:
         """Ask for a completion; yield its bytes, each time with whether they are events (or one JSON document).
 
-        Raises MODEL_FAILED and MODEL_TIMEOUT. `remaining` tells how many seconds the run may still take. `restart` is
-        asked before an answer that broke off is asked for anew. Close the iterator: that closes the socket.
+        Raises MODEL_FAILED and MODEL_TIMEOUT. Close the iterator: that closes the socket.
         """
-        for backoff in (*_BACKOFF_SECONDS[: attempts - 1], None):
-            yielded = False
-            try:
-                async with aclosing(self._attempt(body, patience)) as pieces:
-                    async for piece in pieces:
-                        yielded = True
-                        yield piece
-            except _TryAgainError as failure:
-                if backoff is None or (yielded and not await restart()):
-                    raise failure.error from None
-                await self._pause(failure.error, backoff, remaining())
-                patience.restart()
-            else:
-                return
-
-    async def _attempt(self, body: bytes, patience: Patience) -> AsyncGenerator[tuple[bool, bytes], None]:
         request = self._client.build_request(
             "POST", "chat/completions", content=body, headers={"content-type": "application/json"}
         )
@@ -135,9 +93,9 @@ class Upstream:
             async with asyncio.timeout_at(patience.until):
                 response = await self._client.send(request, stream=True)
         except httpx.ConnectTimeout:
-            raise _TryAgainError(model_failed("the model endpoint does not accept connections in time")) from None
+            raise model_failed("the model endpoint does not accept connections in time") from None
         except httpx.TransportError as error:
-            raise _TryAgainError(model_failed(f"the model endpoint is not reached: {type(error).__name__}")) from None
+            raise model_failed(f"the model endpoint is not reached: {type(error).__name__}") from None
         except TimeoutError:
             raise patience.over() from None
         try:
@@ -154,27 +112,18 @@ class Upstream:
                 except TimeoutError:
                     raise patience.over() from None
                 except httpx.TransportError as error:
-                    cut = model_failed(f"the model endpoint cut the connection: {type(error).__name__}")
-                    raise _TryAgainError(cut) from None
+                    raise model_failed(f"the model endpoint cut the connection: {type(error).__name__}") from None
                 yield is_stream, piece
         finally:
             await response.aclose()
 
-    async def _pause(self, error: MeshError, backoff: float, remaining: float) -> None:
-        wait = error.retry_after if error.retry_after is not None else backoff * (0.5 + self._jitter())
-        if wait >= min(remaining, _MAX_RETRY_AFTER_SECONDS):
-            raise error
-        await asyncio.sleep(wait)
 
-
-async def _refusal(response: httpx.Response) -> Exception:
-    """Return why an answer with another status than 200 is none, and whether another attempt may bring one."""
+async def _refusal(response: httpx.Response) -> MeshError:
+    """Return why an answer with another status than 200 is none."""
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         retry_after = _retry_after(response.headers.get("retry-after", ""))
-        return _TryAgainError(
-            model_failed(f"the model endpoint answered HTTP {status}", status=status, retry_after=retry_after)
-        )
+        return model_failed(f"the model endpoint answered HTTP {status}", status=status, retry_after=retry_after)
     code = await _error_code(response)
     return model_failed(
         f"the model endpoint refused the request with HTTP {status}{f' ({code})' if code else ''}", status=status
@@ -200,7 +149,7 @@ def _streams(response: httpx.Response) -> bool:
     """Return whether the answer is a stream of events; else it is JSON. Raises MODEL_FAILED for everything else."""
     kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
     if kind not in {"text/event-stream", "application/json"}:
-        raise model_failed("the model endpoint sent neither events nor JSON", status=response.status_code)
+        raise model_failed("the model endpoint sent neither events nor JSON")
     return kind == "text/event-stream"
 
 

@@ -170,7 +170,15 @@ class Run:
 
     @property
     def text(self) -> str:
-        return "".join(delta.text for delta in self.all("token_delta"))
+        """What it said, as a client shows it: a step that begins again takes back what came before."""
+        said: dict[str, str] = {}
+        for event in self.events:
+            match event.WhichOneof("event"):
+                case "token_delta":
+                    said[event.step] = said.get(event.step, "") + event.token_delta.text
+                case "step_restarted":
+                    said[event.step] = ""
+        return "".join(said.values())
 
 
 class Client:

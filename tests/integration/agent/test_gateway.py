@@ -31,7 +31,7 @@ from tests.unit.agent.tasks import FreeLedger, task
 
 @pytest_asyncio.fixture
 async def gateway(model: ModelServer) -> AsyncIterator[ModelGateway]:
-    upstream = Upstream(model.url, MODEL_KEY, ModelTimeouts(), jitter=lambda: 0.0)
+    upstream = Upstream(model.url, MODEL_KEY, ModelTimeouts())
     gateway = ModelGateway(upstream, "scripted-1", Breakers(time.monotonic), Prices({}))
     await gateway.start()
     yield gateway
@@ -172,8 +172,9 @@ async def test_a_framework_that_cancels_itself_has_not_been_cancelled_by_the_cal
 
 async def test_a_framework_that_hangs_up_closes_the_models_socket(gateway: ModelGateway, model: ModelServer) -> None:
     model.script(stall_after("a"), when="hang up")
-    activity = Activity(Limits(), time.monotonic)
-    with gateway.open(task(), activity, Toolbox([], task(), activity)) as endpoint:
+    gate = Gate(FreeLedger(), Activity(Limits(), time.monotonic), time.monotonic)
+    toolbox = Toolbox([], task(), gate, Breakers(time.monotonic))
+    with gateway.open(task(), gate, toolbox) as endpoint:
         headers = {"authorization": f"Bearer {endpoint.key}"}
         async with httpx.AsyncClient(trust_env=False) as http:
             url = f"{endpoint.url}/chat/completions"
