@@ -1,11 +1,11 @@
 """Builds the agent service; the only place that does."""
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
-import structlog
 from agentmesh.agent.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 
+from agent_service.adapters.circuits import CircuitTelemetry
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.adapters.langchain_runtime import LangChainRuntime
@@ -47,7 +47,7 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
     server.resources.push_async_callback(ledger_channel.close)
 
     key = config.model_key.get_secret_value() if config.model_key else None
-    breakers = Breakers(time.monotonic, _tell_circuit)
+    breakers = Breakers(time.monotonic, CircuitTelemetry(telemetry.meter).changed)
     gateway = ModelGateway(Upstream(config.model_url, key, config.timeouts), config.model, breakers, config.prices)
     await gateway.start()
     server.resources.push_async_callback(gateway.stop)
@@ -68,7 +68,3 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
 
     server.add(add_AgentServiceServicer_to_server, AgentServicer(executor, OFFLINE_MODEL), SERVICE_NAME)
     return server
-
-
-def _tell_circuit(key: Hashable, is_open: bool) -> None:
-    structlog.get_logger(__name__).warning("circuit_opened" if is_open else "circuit_closed", of=key)

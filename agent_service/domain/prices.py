@@ -26,7 +26,9 @@ class Prices:
                 prices[model] = Decimal(read), Decimal(written)
             except InvalidOperation:
                 raise ValueError("write model=read/written, several separated by commas") from None
-            if not model or any(not (price.is_finite() and 0 <= price <= _MAX_PRICE) for price in prices[model]):
+            # A name with a space in it is two prices without their comma.
+            fits = all(price.is_finite() and 0 <= price <= _MAX_PRICE for price in prices[model])
+            if not fits or model.split() != [model]:
                 raise ValueError(f"write model=read/written with prices from 0 to {_MAX_PRICE}")
         return cls(prices)
 

@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent_service.domain.breaker import Breakers
+from agent_service.domain.breaker import Breakers, Circuit
 from agent_service.domain.events import MemoryWritten, StepKind, ToolCalled, ToolResult, Usage
 from agent_service.domain.gate import Gate, Step
 from agent_service.domain.ledger import tool_digest
 from agent_service.domain.task import Task
 from agent_service.domain.tool import Tool, ToolAnswer, ToolError, ToolRun
-from meshkit.errors import DeadlineExceeded, MeshError
+from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
 from meshkit.failpoints import failpoint
 
 __all__ = ["Toolbox"]
@@ -89,9 +89,8 @@ class Toolbox:
             return _mistake("The arguments are not valid JSON. Send one JSON object that fits the tool's schema.")
         if not isinstance(arguments, dict) or len(text.encode("utf-8", "replace")) > _MAX_ARGUMENTS:
             return _mistake("The arguments must be one JSON object of at most 256 KiB.")
-        circuit = (self._task.tenant, "tool", name)
         try:
-            with self._breakers.watch(circuit, lambda _: True):
+            with self._breakers.watch(Circuit(self._task.tenant, "tool", name), _is_ill):
                 return await self._call(tool, arguments, step)
         except MeshError as error:
             return _mistake(f"The tool failed: {error.reason}.")
@@ -114,6 +113,11 @@ class Toolbox:
             event_id = f"{event_id[: _MAX_ID - 16]}{'.' if event_id else ''}{step.id}"
         self._seen.add(event_id)
         return event_id
+
+
+def _is_ill(error: MeshError) -> bool:
+    """Return whether it says that the tool is ill; another error says that this call was wrong, or not allowed."""
+    return isinstance(error, Unavailable | DeadlineExceeded | Internal)
 
 
 def _cut(arguments: str) -> str:

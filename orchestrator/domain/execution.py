@@ -45,6 +45,7 @@ MAX_ATTEMPTS = 20
 """How often an agent is started in one leg: a run that kills its executors must end, too."""
 _DRAINED_PAUSE_SECONDS = 0.2  # until the channel has noticed that this agent takes no more
 _IDLE_LOOK_SECONDS = 0.5  # how late a timeout may be that was put off by a pause
+_MODEL_REASONS = {"MODEL_FAILED", "MODEL_TIMEOUT", "CIRCUIT_OPEN"}  # what an agent tells of its model
 
 Outcome = StateChange | MeshError | None
 """How an attempt ended: the run is to end so, the agent failed so, or it was suspended."""
@@ -102,7 +103,7 @@ class Execution:
             elif isinstance(outcome, MeshError):
                 breaks += 1
                 if breaks == MAX_BREAKS or not _worth_another(outcome):
-                    return _failed(begun, outcome, "model" if outcome.reason.startswith("MODEL_") else "agent")
+                    return _failed(begun, outcome, "model" if outcome.reason in _MODEL_REASONS else "agent")
                 self._warn("agent_broke", begun.id, outcome)
                 await self._sleep(0.2 * 4 ** (breaks - 1))
 

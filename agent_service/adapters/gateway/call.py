@@ -77,8 +77,8 @@ class ModelCall:
                 held_back = await self._converse(step, forward)
             await self._conclude(step)
         except MeshError as error:
-            await step.finish(error)
             await step.complete(None)
+            await step.finish(error)
             self._gate.activity.fail(error)
             raise
         if step.recorded is None:

@@ -19,7 +19,7 @@ import httpx
 
 from agent_service.adapters.gateway.failures import status_of
 from agent_service.adapters.gateway.upstream import Patience, Upstream
-from agent_service.domain.breaker import Breakers
+from agent_service.domain.breaker import Breakers, Circuit
 from meshkit.errors import MeshError
 
 __all__ = ["ModelRoute"]
@@ -83,7 +83,7 @@ class ModelRoute:
     async def _attempt(
         self, model: str, body_of: Callable[[str], bytes], patience: Patience, read: Read[_Answer]
     ) -> _Answer:
-        with self.breakers.watch((self.tenant, model), _is_ill):
+        with self.breakers.watch(Circuit(self.tenant, "model", model), _is_ill):
             async with aclosing(self.upstream.ask(body_of(model), patience)) as pieces:
                 return await read(pieces)
 

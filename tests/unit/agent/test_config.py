@@ -30,6 +30,7 @@ def test_what_is_left_out_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None
         ("MESH_RUNTIME", "autogen"),
         ("MESH_MAX_RUNS", "0"),
         ("MESH_MODEL_NEXT_TOKEN_TIMEOUT", "-1"),
+        ("MESH_MODEL_PRICES", "small:0.15/0.60"),
     ],
 )
 def test_what_cannot_work_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
