@@ -76,15 +76,19 @@ def say(
     finish: str = "stop",
     usage: Mapping[str, int] | None = None,
     piece_bytes: int | None = None,
+    model: str = "scripted-1",
 ) -> Reply:
-    """Say the words, one a chunk, `delay` seconds apart; `piece_bytes` cuts the whole stream into pieces that long."""
+    """Say the words, one a chunk, `delay` seconds apart; `piece_bytes` cuts the whole stream into pieces that long.
+
+    `model` is the name under which it answers.
+    """
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     if thought:
         deltas.append({"reasoning_content": thought})
     deltas += [{"content": word} for word in words]
     used = dict(usage or {"prompt_tokens": 10, "completion_tokens": len(words)})
     message = {"role": "assistant", "content": "".join(words)}
-    return _reply(deltas, finish, used, message, delay, piece_bytes)
+    return _reply(deltas, finish, used, message, delay, piece_bytes, model)
 
 
 def call(
@@ -153,9 +157,14 @@ def _reply(
     message: dict[str, Any],
     delay: float,
     piece_bytes: int | None,
+    model: str = "scripted-1",
 ) -> Reply:
-    events = [chunk(delta) for delta in deltas]
-    events += [chunk({}, finish), chunk({}, choices=[], usage=usage), b"data: [DONE]\n\n"]
+    events = [chunk(delta, model=model) for delta in deltas]
+    events += [
+        chunk({}, finish, model=model),
+        chunk({}, choices=[], usage=usage, model=model),
+        b"data: [DONE]\n\n",
+    ]
     if piece_bytes:
         stream = b"".join(events)
         events = [stream[start : start + piece_bytes] for start in range(0, len(stream), piece_bytes)]
@@ -166,7 +175,7 @@ def _reply(
         "id": "c-1",
         "object": "chat.completion",
         "created": 1,
-        "model": "scripted-1",
+        "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
         "usage": usage,
     }

@@ -144,6 +144,7 @@ def agent(
         ledger,
         MESH_MODEL_FIRST_TOKEN_TIMEOUT="2.0",
         MESH_MODEL_NEXT_TOKEN_TIMEOUT="1.5",
+        MESH_MODEL_PRICES="priced=1/2,backup=10/20",
         MESH_MEMORY_ADDRESS="127.0.0.1:9",
     ) as process:
         yield process
