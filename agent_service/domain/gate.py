@@ -66,9 +66,12 @@ class Gate:
             self.ended()
             return await self._leave(SuspendedError())
         step = Step(self, kind, verdict, self._clock)
-        await step.emit(
-            StepStarted(kind, name, replayed=step.recorded is not None, cached=getattr(verdict, "cached", False))
-        )
+        cached = isinstance(verdict, Replay) and verdict.cached
+        try:
+            await step.emit(StepStarted(kind, name, replayed=step.recorded is not None, cached=cached))
+        except BaseException:
+            step.leave()  # cancelled while the reader is behind: nobody else knows of the step
+            raise
         return step
 
     def ended(self) -> None:
