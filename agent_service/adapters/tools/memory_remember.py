@@ -1,6 +1,5 @@
 """The tool `memory_remember`: keeps a fact about the user for later conversations."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -54,12 +53,11 @@ class MemoryRemember:
         self._memory = memory
 
     async def call(self, arguments: Mapping[str, Any], run: ToolRun) -> ToolAnswer:
-        """Store the fact; a second attempt at the run that stores the same changes nothing."""
+        """Store the fact; another try of the same step changes nothing."""
         wanted = check(_Arguments, arguments)
         key = wanted.key.strip() or " ".join(wanted.value.split())[:_MAX_KEY]
-        content = f"{key}\0{wanted.value}\0{wanted.category}"
         request = PutFactRequest(
-            request_id=f"{run.task.run}.{hashlib.sha256(content.encode()).hexdigest()[:32]}",
+            request_id=run.idempotency_key,
             key=key,
             value=wanted.value,
             category=_CATEGORIES[wanted.category],
