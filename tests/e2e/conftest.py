@@ -50,6 +50,7 @@ def mesh(mesh_directory: Path, model_server: ModelServer) -> Iterator[RunningMes
         MESH_MODEL_URL=model_server.url,
         MESH_MODEL="scripted-1",
         MESH_MODEL_KEY=MODEL_KEY,
+        MESH_MODEL_PRICES="priced-1=3/5",
     )
     yield running
     stop_mesh(running)

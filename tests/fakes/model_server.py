@@ -92,8 +92,13 @@ def say(
 
 
 def call(
-    name: str, arguments: Arguments, *more: tuple[str, Arguments], text: str = "", ids: str = "call"
-) -> Reply:  # fmt: skip
+    name: str,
+    arguments: Arguments,
+    *more: tuple[str, Arguments],
+    text: str = "",
+    ids: str = "call",
+    model: str = "scripted-1",
+) -> Reply:
     """Call tools: the first one, and `more`; arguments come in fragments of five characters, the calls interleaved."""
     calls = [(name, arguments), *more]
     texts = [each if isinstance(each, str) else json.dumps(each) for _, each in calls]
@@ -113,7 +118,7 @@ def call(
         for index, (tool, _) in enumerate(calls)
     ]
     message = {"role": "assistant", "content": text or None, "tool_calls": whole}
-    return _reply(deltas, "tool_calls", {"prompt_tokens": 20, "completion_tokens": 5}, message, 0.0, None)
+    return _reply(deltas, "tool_calls", {"prompt_tokens": 20, "completion_tokens": 5}, message, 0.0, None, model)
 
 
 def fail(status: int, *, retry_after: str | None = None, text: str = "no", code: str | None = None) -> Reply:
@@ -157,14 +162,10 @@ def _reply(
     message: dict[str, Any],
     delay: float,
     piece_bytes: int | None,
-    model: str = "scripted-1",
+    model: str,
 ) -> Reply:
     events = [chunk(delta, model=model) for delta in deltas]
-    events += [
-        chunk({}, finish, model=model),
-        chunk({}, choices=[], usage=usage, model=model),
-        b"data: [DONE]\n\n",
-    ]
+    events += [chunk({}, finish, model=model), chunk({}, choices=[], usage=usage, model=model), b"data: [DONE]\n\n"]
     if piece_bytes:
         stream = b"".join(events)
         events = [stream[start : start + piece_bytes] for start in range(0, len(stream), piece_bytes)]
