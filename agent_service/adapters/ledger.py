@@ -1,6 +1,8 @@
 """`domain.ledger.Ledgers` over the orchestrator's gRPC contract, with the token of each attempt."""
 
-from typing import TYPE_CHECKING, cast
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from agentmesh.agent.v1 import activity_pb2
 from agentmesh.orchestrator.v1 import ledger_service_pb2, step_pb2
@@ -11,7 +13,7 @@ from agent_service.domain.events import StepKind, Usage
 from agent_service.domain.ledger import Ask, Execute, Replay, Result, Steering, Suspend, Verdict
 from agent_service.domain.task import Task
 from agent_service.domain.tool import ToolAnswer
-from meshkit.errors import Internal
+from meshkit.errors import DeadlineExceeded, Internal, Unavailable
 from meshkit.rpc.channel import MeshChannel
 
 if TYPE_CHECKING:  # the name exists for type checkers only
@@ -19,8 +21,9 @@ if TYPE_CHECKING:  # the name exists for type checkers only
 
 __all__ = ["MeshLedgers"]
 
-# A restart of the orchestrator takes less; the channel's policy tries again within it.
 _SECONDS = 20.0
+"""How long a ledger that is away is waited for; a restart of the orchestrator takes less."""
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.2, 2.0
 _KINDS = {StepKind.MODEL: activity_pb2.STEP_KIND_MODEL, StepKind.TOOL: activity_pb2.STEP_KIND_TOOL}
 
 
@@ -55,7 +58,7 @@ class _MeshLedger:
             arguments=ask.arguments,
             repeatable=ask.repeatable,
         )
-        answer = await self._stub.BeginStep(request, metadata=self._credentials, timeout=_SECONDS, wait_for_ready=True)
+        answer = await self._ask(self._stub.BeginStep, request)
         steering = tuple(Steering(said.number, said.text) for said in answer.steering)
         match answer.WhichOneof("verdict"):
             case "execute":
@@ -75,7 +78,24 @@ class _MeshLedger:
             request.result.tool.content = result.content
             request.result.tool.is_error = result.is_error
             request.result.tool.memory = result.memory_id
-        await self._stub.CompleteStep(request, metadata=self._credentials, timeout=_SECONDS, wait_for_ready=True)
+        await self._ask(self._stub.CompleteStep, request)
+
+    async def _ask(self, method: Callable[..., Any], request: Any) -> Any:
+        """Make the call, again while the ledger is away: both methods may be repeated.
+
+        The channel's own retries are few for all its calls together, and a ledger that goes cuts off many at once.
+        """
+        clock = asyncio.get_running_loop().time
+        late, pause = clock() + _SECONDS, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                left = late - clock()
+                return await method(request, metadata=self._credentials, timeout=left, wait_for_ready=True)
+            except (Unavailable, DeadlineExceeded) as error:
+                if clock() + pause >= late:
+                    raise Unavailable("the ledger is away") from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
 
 def _result_of(result: step_pb2.StepResult) -> Result:
