@@ -1,0 +1,74 @@
+"""Clients that give a mesh jobs while it is being hurt, and keep everything that they saw."""
+
+import asyncio
+import contextlib
+import itertools
+
+from agentmesh.agent.v1.agent_spec_pb2 import AgentSpec, Approval, RunLimits, ToolPolicy
+from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import CreateAgentRequest
+from agentmesh.orchestrator.v1.agent_definition_pb2 import AgentDefinition
+from agentmesh.orchestrator.v1.run_service_pb2 import CreateRunRequest
+
+from meshclient import MeshClient, new_request_id
+from meshkit.errors import AlreadyExists, MeshError
+from tests.faults.history import History, Watcher
+from tests.faults.model import task
+
+__all__ = ["ASKING", "FREE", "Load", "create_agents"]
+
+FREE, ASKING = "free", "asking"
+"""The agent that may do everything, and the one that asks before its second call."""
+_PATIENCE = 90.0
+_FINAL = {"INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+
+
+async def create_agents(client: MeshClient) -> None:
+    """Make the agents that have effects, unless they are there."""
+    limits = RunLimits(max_model_calls=200, max_tool_calls=500)
+    ask = ToolPolicy(tool="effect_again", approval=Approval.APPROVAL_ASK)
+    for name, policies in ((FREE, []), (ASKING, [ask])):
+        spec = AgentSpec(
+            runtime="langchain",
+            instructions="Do the job.",
+            tools=["effect_once", "effect_again"],
+            limits=limits,
+            tool_policies=policies,
+        )
+        request = CreateAgentRequest(request_id=new_request_id(), agent=AgentDefinition(name=name, spec=spec))
+        with contextlib.suppress(AlreadyExists):
+            await client.agents.CreateAgent(request)
+
+
+class Load:
+    """Jobs in flight. Each run has two subscribers, one of which answers what it asks."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, client: MeshClient) -> None:
+        self._client = client
+        self.history = History()
+        self.watcher = Watcher(client, self.history)
+        self._following: list[asyncio.Task[None]] = []
+
+    async def add(self, calls: int = 2, agent: str = FREE) -> str:
+        """Create a run, as often as it takes until it is acknowledged, and follow it. Returns its id."""
+        job = f"j{next(self._numbers)}"
+        request = CreateRunRequest(request_id=new_request_id(), agent=agent, input=task(job, calls))
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                try:
+                    run = (await self._client.runs.CreateRun(request)).id
+                    break
+                except MeshError as error:
+                    if error.reason in _FINAL:
+                        raise
+                    await asyncio.sleep(0.2)
+        self.history.accepted[run] = job
+        for answers in (True, False):
+            self._following.append(asyncio.create_task(self.watcher.follow(run, answers=answers)))
+        return run
+
+    async def done(self) -> None:
+        """Wait until every run has ended."""
+        async with asyncio.timeout(_PATIENCE):
+            await asyncio.gather(*self._following)

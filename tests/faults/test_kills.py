@@ -1,0 +1,98 @@
+"""The kill matrix: every place where a process may die, with work in flight, and everybody's history checked.
+
+Each round kills two parts with SIGKILL: at a random moment, and then, where the part is a service of ours, once more at
+a failpoint that its next start is told of. No more than two parts suffer at once, so that a run's patience with broken
+agents (three breaks) is not what is tested.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from meshkit.failpoints import NAMES
+from tests.faults.history import violations
+from tests.faults.load import ASKING, FREE, Load, create_agents
+from tests.faults.mesh import FaultyMesh, until
+from tests.faults.outside import EffectServer
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(420)]
+
+AGENT_POINTS = [name for name in NAMES if name.startswith(("agent.llm.", "agent.tool."))]
+MEMORY_POINTS = [name for name in NAMES if name.startswith("memory.")]
+AT_START = {"migrate.between_steps"}
+"""Passed only where there is something to migrate; `test_start.py` kills there."""
+ORCHESTRATOR_POINTS = [name for name in NAMES if name not in {*AGENT_POINTS, *MEMORY_POINTS, *AT_START}]
+STORES = ["postgres", "valkey", "envoy"]
+RESUMED_SECONDS = 20.0
+"""The promise is 10; two cores also carry the tests."""
+
+
+def rounds(seed: int) -> Iterator[list[tuple[str, str]]]:
+    """Yield what suffers together: (part, failpoint), in the seed's order."""
+    chance = random.Random(seed)
+    others = [("agent-langchain", name) for name in AGENT_POINTS] + [("memory", name) for name in MEMORY_POINTS]
+    others += [(store, "") for store in STORES] * 2
+    chance.shuffle(others)
+    points = chance.sample(ORCHESTRATOR_POINTS, len(ORCHESTRATOR_POINTS))
+    while points or others:
+        yield [("orchestrator", points.pop())] * bool(points) + others[:1]
+        others = others[1:]
+
+
+async def suffer(mesh: FaultyMesh, part: str, point: str, chance: random.Random) -> None:
+    """Kill the part now; then, when it is back, at the failpoint."""
+    await asyncio.sleep(chance.uniform(0.1, 1.5))
+    if point:
+        await mesh.dies(part, point)
+    else:
+        await mesh.back(part, mesh.kill(part))
+
+
+async def resumed(load: Load) -> float:
+    """Return after how many seconds the last of the runs in flight was heard of again."""
+    began = time.monotonic()
+    last, waiting = load.watcher.last_event, set(load.watcher.last_event)
+    return await until(lambda: all(last.get(run, began + 1) > began for run in waiting), "all runs go on")
+
+
+async def keep_loading(load: Load) -> None:
+    """Give the mesh work for as long as it suffers."""
+    async with asyncio.TaskGroup() as clients:  # one that waits for the mesh does not keep the others from asking
+        for number in itertools.count():
+            clients.create_task(load.add(agent=ASKING if number % 3 == 2 else FREE))
+            await asyncio.sleep(1.0)
+
+
+async def test_nothing_is_lost_wherever_a_process_dies(faulty: FaultyMesh, effects: EffectServer, seed: int) -> None:
+    chance, kills = random.Random(seed), faulty.kills
+    times: list[float] = []
+    wrong: list[str] = []
+    runs = allowed = 0
+    async with faulty.client() as client:
+        await create_agents(client)
+        for hurt in rounds(seed):
+            load = Load(client)
+            began = time.monotonic()
+            giving = asyncio.create_task(keep_loading(load))
+            try:
+                await asyncio.gather(*(suffer(faulty, part, point, chance) for part, point in hurt))
+            finally:
+                giving.cancel()
+                await asyncio.gather(giving, return_exceptions=True)
+            async with asyncio.timeout(60):
+                times.append(await resumed(load))
+                await load.done()
+            found = violations(load.history, effects.calls)
+            wrong += [f"seed {seed}, {hurt}: {each}" for each in found]
+            runs, allowed = runs + len(load.history.accepted), allowed + sum(load.history.allowed.values())
+            print(f"{hurt}: {len(load.history.accepted)} runs, {time.monotonic() - began:.1f} s, {found or 'well'}")
+    killed = faulty.kills - kills
+    print(f"seed {seed}: {killed} kills, {runs} runs, {allowed} repeated calls allowed; resumed after")
+    print(" ".join(f"{each:.1f}" for each in sorted(times)), "s")
+    assert not wrong, "\n".join(wrong)
+    assert killed >= 40
+    assert max(times) <= RESUMED_SECONDS
