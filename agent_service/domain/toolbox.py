@@ -7,6 +7,7 @@ can correct. Only the gate raises.
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent_service.domain.breaker import Breakers, Circuit
@@ -14,6 +15,7 @@ from agent_service.domain.events import MemoryWritten, StepKind, ToolCalled, Too
 from agent_service.domain.gate import Gate, Step
 from agent_service.domain.ledger import tool_digest
 from agent_service.domain.task import Task
+from agent_service.domain.text import clean
 from agent_service.domain.tool import Tool, ToolAnswer, ToolError, ToolRun
 from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
 from meshkit.failpoints import failpoint
@@ -66,9 +68,7 @@ class Toolbox:
             answer = step.recorded
         else:
             await failpoint("agent.tool.before_call")
-            answer = await self._answer(name, text, step)
-            if len(answer.content) > _MAX_ANSWER:
-                answer = ToolAnswer(answer.content[:_MAX_ANSWER] + _CUT, answer.is_error, answer.memory_id)
+            answer = _fit(await self._answer(name, text, step))
             await failpoint("agent.tool.after_effect_before_record")
             await step.complete(answer)
             self._gate.activity.count(Usage(tool_calls=1))
@@ -118,6 +118,12 @@ class Toolbox:
 def _is_ill(error: MeshError) -> bool:
     """Return whether it says that the tool is ill; another error says that this call was wrong, or not allowed."""
     return isinstance(error, Unavailable | DeadlineExceeded | Internal)
+
+
+def _fit(answer: ToolAnswer) -> ToolAnswer:
+    """Return the answer as text that can be stored, and not too much of it: tools repeat what models wrote."""
+    content = clean(answer.content)
+    return replace(answer, content=content if len(content) <= _MAX_ANSWER else content[:_MAX_ANSWER] + _CUT)
 
 
 def _cut(arguments: str) -> str:

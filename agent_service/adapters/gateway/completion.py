@@ -119,8 +119,8 @@ class Completion:
     def as_json(self) -> dict[str, Any]:
         """Return the answer as a `chat.completion`, for a framework that did not ask for a stream.
 
-        Arguments that are no JSON object become `{}`: frameworks fail on them before a tool could tell the model, and
-        the toolbox has their true text.
+        Arguments that are no JSON object, or hold half characters, become `{}`: frameworks fail on them before a tool
+        could tell the model, and the toolbox has their true text.
         """
         return self._as_completion(_sound)
 
@@ -213,7 +213,9 @@ def parse(data: str | bytes) -> dict[str, Any]:
 
 def _sound(arguments: str) -> str:
     try:
-        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+        value = json.loads(arguments)
+        json.dumps(value, ensure_ascii=False).encode()  # as frameworks send it back: no half characters
+        return arguments if isinstance(value, dict) else "{}"
     except (ValueError, RecursionError):
         return "{}"
 
