@@ -103,13 +103,16 @@ class LedgerPeer(LedgerServiceServicer):
 
 
 @contextmanager
-def ledger_server(tokens: TestTokens) -> Iterator[LedgerPeer]:
-    """Serve a ledger on a free port of the loopback."""
-    peer, ready, stopping = LedgerPeer(), threading.Event(), asyncio.Event()
+def ledger_server(
+    tokens: TestTokens, *, listen: str = "127.0.0.1:0", peer: LedgerPeer | None = None
+) -> Iterator[LedgerPeer]:
+    """Serve a ledger, on a free port of the loopback unless told where; `peer` goes on with what another kept."""
+    peer = peer or LedgerPeer()
+    ready, stopping = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        config = ServiceSettings(**{**tokens.settings().model_dump(), "listen": "127.0.0.1:0", "shutdown_grace": 0.5})
+        config = ServiceSettings(**{**tokens.settings().model_dump(), "listen": listen, "shutdown_grace": 0.5})
         server = MeshServer(config, build_authenticator(config, service="orchestrator"))
         server.add(add_LedgerServiceServicer_to_server, peer, "agentmesh.orchestrator.v1.LedgerService")
         async with serving(server) as peer.address:
