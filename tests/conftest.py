@@ -27,6 +27,17 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--seeds N`: how often the tests of faults are repeated, each time with other moments of death."""
+    parser.addoption("--seeds", type=int, default=1, help="rounds of the kill matrix")
+
+
+@pytest.fixture(scope="session")
+def seeds(request: pytest.FixtureRequest) -> int:
+    """How many rounds."""
+    return int(request.config.getoption("--seeds"))
+
+
 @pytest.fixture(scope="session")
 def store_directory() -> Iterator[Path]:
     """A directory that the database's own account may pass through, which pytest's own are not."""
