@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from agentmesh.agent.v1.agent_spec_pb2 import AgentSpec, Approval, RunLimits, ToolPolicy
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import CreateAgentRequest
@@ -19,7 +22,9 @@ __all__ = ["ASKING", "FREE", "Load", "create_agents"]
 FREE, ASKING = "free", "asking"
 """The agent that may do everything, and the one that asks before its second call."""
 _PATIENCE = 90.0
-_FINAL = {"INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+_FINAL = {"ALREADY_EXISTS", "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+
+Answer = TypeVar("Answer")
 
 
 async def create_agents(client: MeshClient) -> None:
@@ -36,7 +41,19 @@ async def create_agents(client: MeshClient) -> None:
         )
         request = CreateAgentRequest(request_id=new_request_id(), agent=AgentDefinition(name=name, spec=spec))
         with contextlib.suppress(AlreadyExists):
-            await client.agents.CreateAgent(request)
+            await _insist(partial(client.agents.CreateAgent, request))
+
+
+async def _insist(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Make a call, with the same request id, until the mesh has answered."""
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            try:
+                return await call()
+            except MeshError as error:
+                if error.reason in _FINAL:
+                    raise
+            await asyncio.sleep(0.2)
 
 
 class Load:
@@ -54,15 +71,7 @@ class Load:
         """Create a run, as often as it takes until it is acknowledged, and follow it. Returns its id."""
         job = f"j{next(self._numbers)}"
         request = CreateRunRequest(request_id=new_request_id(), agent=agent, input=task(job, calls))
-        async with asyncio.timeout(_PATIENCE):
-            while True:
-                try:
-                    run = (await self._client.runs.CreateRun(request)).id
-                    break
-                except MeshError as error:
-                    if error.reason in _FINAL:
-                        raise
-                    await asyncio.sleep(0.2)
+        run = (await _insist(partial(self._client.runs.CreateRun, request))).id
         self.history.accepted[run] = job
         for answers in (True, False):
             self._following.append(asyncio.create_task(self.watcher.follow(run, answers=answers)))

@@ -64,7 +64,7 @@ async def keep_loading(load: Load) -> None:
     async with asyncio.TaskGroup() as clients:  # one that waits for the mesh does not keep the others from asking
         for number in itertools.count():
             clients.create_task(load.add(agent=ASKING if number % 3 == 2 else FREE))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.5)
 
 
 async def test_nothing_is_lost_wherever_a_process_dies(faulty: FaultyMesh, effects: EffectServer, seed: int) -> None:
