@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -60,10 +61,12 @@ class Load:
     """Jobs in flight. Each run has two subscribers, one of which answers what it asks."""
 
     _numbers = itertools.count(1)
+    _allowed = Counter[str]()
+    """Of all loads, as effects are counted of all: what was allowed once stays allowed."""
 
     def __init__(self, client: MeshClient) -> None:
         self._client = client
-        self.history = History()
+        self.history = History(allowed=self._allowed)
         self.watcher = Watcher(client, self.history)
         self._following: list[asyncio.Task[None]] = []
 
