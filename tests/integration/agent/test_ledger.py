@@ -17,8 +17,7 @@ from tests.fakes.model_server import ModelServer, call, say, stall_after
 from tests.integration.agent.conftest import Client, Process, Run, agent_process, until
 from tests.integration.agent.memory_peer import MemoryPeer, memory_server
 
-TOOL = activity_pb2.STEP_KIND_TOOL
-SUM = {"expression": "1+1"}
+TOOL, SUM = activity_pb2.STEP_KIND_TOOL, {"expression": "1+1"}
 
 
 def shown(run: Run) -> list[tuple[str, str, Any]]:
@@ -284,8 +283,7 @@ class _SlowMemory(MemoryPeer):
 
 
 def test_the_ledger_token_is_a_secret(agent: Process) -> None:
-    """No line of the log of all the runs before holds one: a token begins with the JSON of its header."""
-    assert "eyJ" not in agent.log.read_text()
+    assert "eyJ" not in agent.log.read_text()  # with which every token begins, of whatever run before
 
 
 async def test_no_text_that_a_model_can_write_keeps_a_step_from_being_recorded(

@@ -184,7 +184,7 @@ async def test_a_chat_among_five_hundred_tasks_begins_at_once(mesh: Mesh) -> Non
         client = mesh.client(orchestrator)
         bulk: set[str] = set()
         for _ in range(5):
-            batch = run_service_pb2.BatchCreateRunsRequest(requests=[task("say 4 20") for _ in range(100)])
+            batch = run_service_pb2.BatchCreateRunsRequest(requests=[task("say 40 20") for _ in range(100)])
             results = (await client.runs.BatchCreateRuns(batch)).results
             bulk |= {result.run.id for result in results}
         delays, most = [], 0
@@ -199,7 +199,7 @@ async def test_a_chat_among_five_hundred_tasks_begins_at_once(mesh: Mesh) -> Non
         print(f"chats of one word, while {left} of 500 tasks waited: ms", [round(delay * 1000) for delay in delays])
         assert left > 100
         assert 0 < most <= 4
-        assert max(delays) < 1
+        assert max(delays) < 5  # without a share of its own it would wait for all of them: a minute
         for run in bulk:
             await cancel(client, run)
 
@@ -213,7 +213,7 @@ async def test_one_tenant_does_not_take_all(mesh: Mesh) -> None:
         begin = time.monotonic()
         small = await modest.create("say 1 0")
         assert (await modest.wait(small.id)).state == SUCCEEDED
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 10  # the others hang for ever
         assert len(mesh.agent.active & mine) == 2
         for run in runs:
             await cancel(greedy, run.id)
