@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from agentmesh.agent.v1.agent_spec_pb2 import AgentSpec, Approval, RunLimits, ToolPolicy
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import CreateAgentRequest
@@ -18,7 +18,7 @@ from meshkit.errors import AlreadyExists, MeshError
 from tests.faults.history import History, Watcher
 from tests.faults.model import task
 
-__all__ = ["ASKING", "FREE", "Load", "create_agents"]
+__all__ = ["ASKING", "FREE", "Load", "create_agents", "insist"]
 
 FREE, ASKING = "free", "asking"
 """The agent that may do everything, and the one that asks before its second call."""
@@ -42,10 +42,10 @@ async def create_agents(client: MeshClient) -> None:
         )
         request = CreateAgentRequest(request_id=new_request_id(), agent=AgentDefinition(name=name, spec=spec))
         with contextlib.suppress(AlreadyExists):
-            await _insist(partial(client.agents.CreateAgent, request))
+            await insist(partial(client.agents.CreateAgent, request))
 
 
-async def _insist(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def insist(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """Make a call, with the same request id, until the mesh has answered."""
     async with asyncio.timeout(_PATIENCE):
         while True:
@@ -61,7 +61,7 @@ class Load:
     """Jobs in flight. Each run has two subscribers, one of which answers what it asks."""
 
     _numbers = itertools.count(1)
-    _allowed = Counter[str]()
+    _allowed: ClassVar = Counter[str]()
     """Of all loads, as effects are counted of all: what was allowed once stays allowed."""
 
     def __init__(self, client: MeshClient) -> None:
@@ -70,15 +70,22 @@ class Load:
         self.watcher = Watcher(client, self.history)
         self._following: list[asyncio.Task[None]] = []
 
-    async def add(self, calls: int = 2, agent: str = FREE) -> str:
-        """Create a run, as often as it takes until it is acknowledged, and follow it. Returns its id."""
+    async def add(self, calls: int = 2, agent: str = FREE, *, answers: bool = True) -> str:
+        """Create a run, as often as it takes until it is acknowledged, and follow it. Returns its id.
+
+        Without `answers` nobody answers what it asks.
+        """
         job = f"j{next(self._numbers)}"
         request = CreateRunRequest(request_id=new_request_id(), agent=agent, input=task(job, calls))
-        run = (await _insist(partial(self._client.runs.CreateRun, request))).id
-        self.history.accepted[run] = job
-        for answers in (True, False):
-            self._following.append(asyncio.create_task(self.watcher.follow(run, answers=answers)))
+        run = (await insist(partial(self._client.runs.CreateRun, request))).id
+        self.follow(run, job, answers=answers)
         return run
+
+    def follow(self, run: str, job: str, *, answers: bool = True) -> None:
+        """Follow a run that was acknowledged."""
+        self.history.accepted[run] = job
+        for one in (answers, False):
+            self._following.append(asyncio.create_task(self.watcher.follow(run, answers=one)))
 
     async def done(self) -> None:
         """Wait until every run has ended."""
