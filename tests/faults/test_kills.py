@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(420
 AGENT_POINTS = [name for name in NAMES if name.startswith(("agent.llm.", "agent.tool."))]
 MEMORY_POINTS = [name for name in NAMES if name.startswith("memory.")]
 AT_START = {"migrate.between_steps"}
-"""Passed only where there is something to migrate: not part of the matrix."""
+"""Passed only where there is something to migrate; `test_start.py` kills there."""
 ORCHESTRATOR_POINTS = [name for name in NAMES if name not in {*AGENT_POINTS, *MEMORY_POINTS, *AT_START}]
 STORES = ["postgres", "valkey", "envoy"]
 RESUMED_SECONDS = 20.0
