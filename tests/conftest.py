@@ -33,12 +33,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def seeds(request: pytest.FixtureRequest) -> int:
-    """How many rounds."""
-    return int(request.config.getoption("--seeds"))
-
-
-@pytest.fixture(scope="session")
 def store_directory() -> Iterator[Path]:
     """A directory that the database's own account may pass through, which pytest's own are not."""
     directory = Path(tempfile.mkdtemp(prefix="mesh-test-"))
