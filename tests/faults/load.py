@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 async def create_agents(client: MeshClient) -> None:
     """Make the agents that have effects, unless they are there."""
-    limits = RunLimits(max_model_calls=200, max_tool_calls=500)
+    limits = RunLimits(max_model_calls=500, max_tool_calls=500)
     ask = ToolPolicy(tool="effect_again", approval=Approval.APPROVAL_ASK)
     for name, policies in ((FREE, []), (ASKING, [ask])):
         spec = AgentSpec(

@@ -9,8 +9,7 @@ from tests.faults.outside import EffectServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
-CALLS = 190
-"""With a question before each and one after, 191 of the 200 that a run may ask its model."""
+CALLS = 200
 
 STEP_BYTES = """
     select step.number, pg_column_size(step.*) + coalesce(octet_length(blob.content), 0) as bytes
