@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ledger import ledger
 from bench.recall import recall
 from bench.report import Table, listed, load_average, machine
 from bench.setting import ROOT, Setting, prepared
@@ -28,6 +29,8 @@ class Plan:
     stream_tokens: int
     steady_seconds: float
     histories: tuple[int, ...]
+    ledger_steps: int
+    ledger_tools: int
     longest: float
     """Seconds after which the measurements are given up."""
 
@@ -39,10 +42,20 @@ FULL = Plan(
     stream_tokens=300,
     steady_seconds=10,
     histories=(100, 1_000, 10_000),
+    ledger_steps=300,
+    ledger_tools=50,
     longest=1800,
 )
 QUICK = Plan(
-    calls=10, steady_tokens=40, streams=20, stream_tokens=30, steady_seconds=3, histories=(20, 100), longest=120
+    calls=10,
+    steady_tokens=40,
+    streams=20,
+    stream_tokens=30,
+    steady_seconds=3,
+    histories=(20, 100),
+    ledger_steps=20,
+    ledger_tools=6,
+    longest=180,
 )
 
 _GAP = 0.02  # seconds: a fast model
@@ -83,6 +96,8 @@ async def _measured(setting: Setting, plan: Plan) -> AsyncIterator[Table]:
     for table in await many_streams(setting, plan.streams, plan.stream_tokens, _PACE, plan.steady_seconds):
         yield table
     async for table in recall(setting, plan.histories, plan.calls):
+        yield table
+    for table in await ledger(setting, plan.ledger_steps, plan.ledger_tools):  # the last: it kills processes
         yield table
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-__all__ = ["MODEL", "ask"]
+__all__ = ["MODEL", "ask", "ask_tools"]
 
 MODEL = "bench-1"
 """The model's id."""
@@ -24,6 +24,7 @@ _WORDS = b"the harbour was quiet when a small boat came in with letters for peop
 # Prompts whose times nobody has asked for yet: those of streams under way, and of warm-ups.
 _MAX_KEPT = 1000
 _ASKED = re.compile(r"say (\d+) tokens, (\d+(?:\.\d+)?) ms apart")
+_TOOLS = re.compile(r"call (\d+) tools")
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
@@ -34,6 +35,11 @@ _sent: dict[str, list[int]] = {}
 def ask(topic: str, tokens: int, gap: float) -> str:
     """Return a prompt about the topic to which the model says so many tokens, `gap` seconds apart."""
     return f"{topic}: say {tokens} tokens, {gap * 1000:g} ms apart"
+
+
+def ask_tools(topic: str, number: int) -> str:
+    """Return a prompt to which the model calls the calculator so many times in turn, then speaks for some seconds."""
+    return f"{topic}: call {number} tools, then say 2 tokens, 8000 ms apart"
 
 
 def main() -> None:
@@ -73,7 +79,12 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 async def _answer(request: dict[str, object], writer: asyncio.StreamWriter) -> None:
     messages = request["messages"]
     assert isinstance(messages, list)
-    prompt = messages[-1]["content"]  # the ones before it may quote earlier prompts
+    # The newest one: it may quote earlier ones.
+    prompt = next(said["content"] for said in reversed(messages) if said["role"] == "user")
+    called = sum(said["role"] == "tool" for said in messages)
+    if (tools := _TOOLS.search(prompt)) and called < int(tools[1]):
+        await _call(called, writer)
+        return
     wish = _ASKED.findall(prompt)[-1]
     tokens, gap = int(wish[0]), float(wish[1]) / 1000
     if len(_sent) >= _MAX_KEPT:
@@ -95,6 +106,16 @@ async def _answer(request: dict[str, object], writer: asyncio.StreamWriter) -> N
     usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens}}
     events = _event(end) + _event(usage) + b"data: [DONE]\n\n"
     writer.write(_chunk(events) + _chunk(b""))
+    await writer.drain()
+
+
+async def _call(number: int, writer: asyncio.StreamWriter) -> None:
+    function = {"name": "calculator", "arguments": json.dumps({"expression": f"{number}+1"})}
+    call = {"index": 0, "id": f"call-{number}", "type": "function", "function": function}
+    choice = {"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    usage = {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}}
+    events = _event({"choices": [choice]}) + _event(usage) + b"data: [DONE]\n\n"
+    writer.write(_HEAD + _chunk(events) + _chunk(b""))
     await writer.drain()
 
 

@@ -20,6 +20,10 @@ from bench.answers import MeshDoor, ModelDoor
 from bench.model_server import MODEL
 from bench.processes import cpu_seconds
 from meshclient import MeshClient
+from meshctl.credentials import TENANT
+from meshctl.state import State
+from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer
+from meshkit.context import SERVICE_PREFIX
 from tests.e2e.running import RunningMesh, start_mesh, stop_mesh
 
 __all__ = ["ROOT", "Setting", "prepared"]
@@ -43,6 +47,26 @@ class Setting:
     """Through Envoy, as the same user."""
     parts: dict[str, int]
     """The process id of everything that takes part."""
+    orchestrator: str
+    """Where the orchestrator listens."""
+    mesh: RunningMesh
+
+    def pid(self, part: str) -> int:
+        """Return the process id that a part has now."""
+        return self.mesh.pid(part)
+
+    def ledger_token(self, run: str, attempt: int) -> str:
+        """Return the token of an attempt, as the orchestrator makes it for the agent."""
+        issuer = TokenIssuer(State(self.mesh.state).internal_keys / "signing-key.pem", issuer=INTERNAL_ISSUER)
+        return issuer.issue(
+            audience="orchestrator",
+            tenant=TENANT,
+            subject="teller",
+            scopes=("ledger.write",),
+            lifetime=_LIFETIME,
+            actor=f"{SERVICE_PREFIX}agent",
+            bound=f"{run}/{attempt}",
+        )
 
     async def quiet(self, *names: str) -> None:
         """Return once these parts have hardly worked for a second: what they do behind the answers is done."""
@@ -80,6 +104,8 @@ async def prepared() -> AsyncIterator[Setting]:
                 memory=await client(addresses["memory"], "teller"),
                 edge=await client(mesh.address, "teller"),
                 parts=parts | {"(model server)": model, "(client)": os.getpid()},
+                orchestrator=addresses["orchestrator"],
+                mesh=mesh,
             )
 
 
