@@ -180,7 +180,8 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateRuns(self, request, context):
-        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others, but one that
+        breaks the rule of a field refuses the whole call, which then has accepted none (INVALID_ARGUMENT). They are
         worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

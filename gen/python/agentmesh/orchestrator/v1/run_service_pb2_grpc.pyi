@@ -84,7 +84,8 @@ class RunServiceStub:
         agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
         agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse,
     ]
-    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others, but one that
+    breaks the rule of a field refuses the whole call, which then has accepted none (INVALID_ARGUMENT). They are
     worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
     """
 
@@ -218,7 +219,8 @@ class RunServiceAsyncStub:
         agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
         agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse,
     ]
-    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+    """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others, but one that
+    breaks the rule of a field refuses the whole call, which then has accepted none (INVALID_ARGUMENT). They are
     worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
     """
 
@@ -368,7 +370,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_service_pb2.BatchCreateRunsResponse]]:
-        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others. They are
+        """Accepts many tasks at once, each as CreateRun would; one that is refused does not hinder the others, but one that
+        breaks the rule of a field refuses the whole call, which then has accepted none (INVALID_ARGUMENT). They are
         worked on when nobody waits for the executors: what people ask one by one goes before. A retry is safe.
         """
 
