@@ -1,5 +1,7 @@
 """The checker of histories finds what is planted."""
 
+from typing import Any
+
 from agentmesh.agent.v1.activity_pb2 import MessageFinished, StepFinished, StepRestarted, TokenDelta
 from agentmesh.orchestrator.v1.run_event_pb2 import RunEvent, RunStateChanged
 from agentmesh.orchestrator.v1.run_pb2 import RunState
@@ -8,7 +10,7 @@ from tests.faults.history import History, violations
 
 
 def good() -> list[RunEvent]:
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"state_changed": RunStateChanged(state=RunState.RUN_STATE_RUNNING, attempt=1)},
         {"step": "model-1", "token_delta": TokenDelta(text="Hal")},
         {"step": "model-1", "step_restarted": StepRestarted()},
