@@ -122,6 +122,7 @@ def main() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", given.port))
+        listener.listen(128)  # at once: whoever reads the port below may connect
         port = listener.getsockname()[1]
         if given.port_file:
             write_private(given.port_file, f"{port}\n")

@@ -22,9 +22,11 @@ def test_it_takes_a_free_port_and_tells_it(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{int(port.read_text())}/v1"
         assert url in line
         assert "secret" not in line
-        response = httpx.get(f"{url}/models", headers={"Authorization": "Bearer secret"}, trust_env=False)
+        try:
+            response = httpx.get(f"{url}/models", headers={"Authorization": "Bearer secret"}, trust_env=False)
+        finally:
+            server.terminate()
         assert response.status_code == 200
-        server.terminate()
         assert server.wait(timeout=10) in {0, -15}
 
 
