@@ -4,18 +4,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agentmesh.agent.v1 import activity_pb2, agent_service_pb2, agent_spec_pb2
+from agentmesh.agent.v1 import activity_pb2, agent_service_pb2, agent_spec_pb2, team_pb2
 from agentmesh.memory.v1 import context_pb2, fact_pb2
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent_service.domain import events
 from agent_service.domain.runtime import Capability, RuntimeDescription
-from agent_service.domain.task import ChatTurn, Limits, RecalledFact, RecalledItem, RecalledTurn, Task
+from agent_service.domain.task import ChatTurn, Limits, Peer, RecalledFact, RecalledItem, RecalledTurn, Task
+from agent_service.domain.team import Member, Team, TeamKind, TeamTask
 from agent_service.domain.tool import Tool
 from meshkit.rpc.failure import to_failure
 
-__all__ = ["description_of", "event_of", "task_of", "usage_to_proto"]
+__all__ = ["description_of", "event_of", "path_of", "source_to_proto", "task_of", "usage_to_proto"]
 
 _WRITES = {agent_spec_pb2.MEMORY_POLICY_UNSPECIFIED, agent_spec_pb2.MEMORY_POLICY_READ_WRITE}
 _KINDS = {
@@ -34,6 +36,9 @@ _CAPABILITIES = {
     Capability.STREAMS_TOKENS: agent_service_pb2.CAPABILITY_STREAMS_TOKENS,
     Capability.CANCELS_MODEL_CALL: agent_service_pb2.CAPABILITY_CANCELS_MODEL_CALL,
     Capability.CALLS_TOOLS: agent_service_pb2.CAPABILITY_CALLS_TOOLS,
+    Capability.TEAMS: agent_service_pb2.CAPABILITY_TEAMS,
+    Capability.STRUCTURED_OUTPUT: agent_service_pb2.CAPABILITY_STRUCTURED_OUTPUT,
+    Capability.REPLAYS: agent_service_pb2.CAPABILITY_REPLAYS,
 }
 
 
@@ -60,6 +65,9 @@ def task_of(request: agent_service_pb2.ExecuteRequest, tenant: str) -> Task:
         tenant=tenant,
         fallback_models=tuple(spec.fallback_models),
         ledger_token=request.ledger_token,
+        team=_team_of(spec.team) if spec.HasField("team") else None,
+        peers=tuple(Peer(peer.agent, peer.description) for peer in request.peers),
+        output_schema=MessageToDict(spec.output_schema) if spec.HasField("output_schema") else None,
     )
 
 
@@ -73,6 +81,7 @@ def description_of(
         capabilities=[_CAPABILITIES[each] for each in runtime.capabilities],
         default_model=default_model,
         offline_model=offline,
+        team_kinds=[f"TEAM_KIND_{kind.name}" for kind in runtime.team_kinds],
     )
     for tool in tools.values():
         told = description.tools.add(name=tool.name, description=tool.description)
@@ -83,7 +92,43 @@ def description_of(
 def event_of(agent: str, event: events.AgentEvent) -> agent_service_pb2.AgentEvent:
     """Return the event as a message; `agent` is who did it."""
     field, convert = _EVENTS[type(event.event)]
-    return agent_service_pb2.AgentEvent(agent=agent, step=event.step, **{field: convert(event.event)})
+    message = agent_service_pb2.AgentEvent(
+        agent=path_of(agent, event.speaker), step=event.step, **{field: convert(event.event)}
+    )
+    if isinstance(event.event, events.HandedOff):
+        message.handed_off.to = path_of(agent, event.event.to)
+    return message
+
+
+def path_of(agent: str, speaker: str) -> str:
+    """Return who did it, from the outside in."""
+    return f"{agent}/{speaker}" if speaker else agent
+
+
+def source_to_proto(source: events.Source) -> activity_pb2.Source:
+    """Return where something comes from as a message."""
+    return activity_pb2.Source(uri=source.uri, title=source.title)
+
+
+def _team_of(team: team_pb2.Team) -> Team:
+    return Team(
+        TeamKind[team_pb2.TeamKind.Name(team.kind).removeprefix("TEAM_KIND_")],
+        tuple(
+            Member(
+                member.name,
+                member.role,
+                member.goal,
+                member.instructions,
+                tuple(member.tools),
+                member.model,
+                tuple(member.hand_offs),
+            )
+            for member in team.members
+        ),
+        tuple(TeamTask(task.description, task.expected_output, task.member) for task in team.tasks),
+        team.max_turns,
+        team.stop_text,
+    )
 
 
 def _limits_of(limits: agent_spec_pb2.RunLimits) -> Limits:
@@ -152,11 +197,20 @@ _EVENTS: Mapping[type[events.Event], tuple[str, Callable[[Any], Any]]] = {
     events.ToolResult: (
         "tool_result",
         lambda event: activity_pb2.ToolResult(
-            id=event.id, name=event.name, content=event.content, is_error=event.is_error
+            id=event.id,
+            name=event.name,
+            content=event.content,
+            is_error=event.is_error,
+            sources=map(source_to_proto, event.sources),
         ),
     ),
     events.Usage: ("usage", usage_to_proto),
     events.MemoryWritten: ("memory_written", lambda event: activity_pb2.MemoryWritten(id=event.id)),
+    events.FileWritten: (
+        "file_written",
+        lambda event: activity_pb2.FileWritten(name=event.name, media_type=event.media_type, size=event.size),
+    ),
+    events.HandedOff: ("handed_off", lambda _: activity_pb2.HandedOff()),
     events.LimitReached: (
         "limit_reached",
         lambda event: activity_pb2.LimitReached(limit=event.limit, value=event.value),

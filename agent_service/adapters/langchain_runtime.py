@@ -22,7 +22,7 @@ from langchain_openai import ChatOpenAI  # type: ignore[import-not-found]
 from langsmith import tracing_context  # type: ignore[import-not-found]
 
 from agent_service.domain.recall import render
-from agent_service.domain.runtime import Capability, ModelEndpoint, RuntimeDescription
+from agent_service.domain.runtime import Capability, RuntimeDescription, Speakers
 from agent_service.domain.task import Task
 from agent_service.domain.tool import Tool
 from agent_service.domain.toolbox import Toolbox
@@ -30,13 +30,14 @@ from agent_service.domain.toolbox import Toolbox
 __all__ = ["LangChainRuntime"]
 
 NAME = "langchain"
+_CAPABILITIES = (Capability.STREAMS_TOKENS, Capability.CANCELS_MODEL_CALL, Capability.CALLS_TOOLS, Capability.REPLAYS)
 
 
 class LangChainRuntime:
     """Runs agents with LangChain."""
 
     def __init__(self) -> None:
-        self._description = RuntimeDescription(NAME, version("langchain"), tuple(Capability))
+        self._description = RuntimeDescription(NAME, version("langchain"), _CAPABILITIES)
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every model call
         # One for all runs: making one takes 50 ms, for certificates that loopback never asks for. The gateway keeps the
         # time of every call, and the number of runs bounds the connections.
@@ -51,8 +52,9 @@ class LangChainRuntime:
         """Tell what it is."""
         return self._description
 
-    async def run(self, task: Task, model: ModelEndpoint, toolbox: Toolbox) -> str:
+    async def run(self, task: Task, speakers: Speakers) -> str:
         """Run the agent and return its answer."""
+        model, toolbox = speakers.of().model, speakers.of().toolbox
         chat = ChatOpenAI(
             model=model.model,
             base_url=model.url,

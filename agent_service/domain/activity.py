@@ -109,5 +109,5 @@ class Activity:
         assert isinstance(last.event, TokenDelta | ThoughtDelta)
         if len(last.event.text) + len(new.text) > _MAX_JOINED:
             return False
-        self._queue[-1] = AgentEvent(event.step, type(new)(last.event.text + new.text))
+        self._queue[-1] = AgentEvent(event.step, type(new)(last.event.text + new.text), event.speaker)
         return True

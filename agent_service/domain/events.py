@@ -9,11 +9,14 @@ __all__ = [
     "AgentEvent",
     "Completed",
     "Event",
+    "FileWritten",
     "FinishReason",
+    "HandedOff",
     "LimitReached",
     "MemoryWritten",
     "MessageFinished",
     "MessageStarted",
+    "Source",
     "StepFinished",
     "StepKind",
     "StepRestarted",
@@ -105,13 +108,22 @@ class ToolCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where something that a tool tells comes from: an address, or the id of a document and a passage."""
+
+    uri: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A tool has answered with `content`, which tells of a failure if `is_error`."""
+    """A tool has answered with `content`, which tells of a failure if `is_error`; it quotes the `sources`."""
 
     id: str
     name: str
     content: str
     is_error: bool
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,22 @@ class MemoryWritten:
     """Something was stored in memory under this id."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileWritten:
+    """A file was made, or a new version of it; `size` in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOff:
+    """Another member of the team goes on; `to` is its path below the run's agent, empty for the agent itself."""
+
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +206,8 @@ Event = (
     | ToolResult
     | Usage
     | MemoryWritten
+    | FileWritten
+    | HandedOff
     | LimitReached
     | Suspended
     | Completed
@@ -186,7 +216,11 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class AgentEvent:
-    """An event and the step it belongs to; the step is empty for the run as a whole."""
+    """An event and the step it belongs to; the step is empty for the run as a whole.
+
+    `speaker` is the member of the team that did it, empty for the agent itself.
+    """
 
     step: str
     event: Event
+    speaker: str = ""

@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from agent_service.domain.activity import MAX_TEXT_BYTES, Activity
+from agent_service.domain.asking import AskAgent
 from agent_service.domain.breaker import Breakers
 from agent_service.domain.events import AgentEvent, Completed, Suspended
 from agent_service.domain.gate import Gate
@@ -76,12 +77,12 @@ class Executor:
         Raises InvalidArgument for a wrong runtime or tool, ResourceExhausted (OVERLOADED) when the process is full, and
         what the module's table says. Closing the iterator stops the run and its model calls.
         """
-        tools = self._tools_of(task)
+        toolsets = self._toolsets_of(task)
         if self.running >= self._max_runs:
             raise ResourceExhausted("the process runs as many agents as it may", reason="OVERLOADED", retry_after=1.0)
         self.running += 1
         activity = Activity(task.limits, self._clock)
-        worker = asyncio.create_task(self._run(task, tools, activity), name=f"run {task.run}")
+        worker = asyncio.create_task(self._run(task, toolsets, activity), name=f"run {task.run}")
         try:
             async for event in activity.events():
                 yield event
@@ -95,25 +96,31 @@ class Executor:
             worker.cancel()
             await asyncio.wait([worker])
 
-    def _tools_of(self, task: Task) -> list[Tool]:
-        if task.runtime != self._runtime.describe().name:
+    def _toolsets_of(self, task: Task) -> dict[str, list[Tool]]:
+        """Return the tools of each speaker, by its name; the agent itself has the empty one."""
+        described = self._runtime.describe()
+        if task.runtime != described.name:
             raise InvalidArgument("this process does not run that runtime", field="spec.runtime")
-        for index, name in enumerate(task.tools):
-            tool = self.tools.get(name)
-            if tool is None:
-                raise InvalidArgument(f"there is no tool {name}", field=f"spec.tools[{index}]")
-            if tool.writes_memory and not task.may_remember:
-                raise InvalidArgument(f"{name} needs a memory policy that writes", field=f"spec.tools[{index}]")
-        return [self.tools[name] for name in task.tools]
+        asking = {tool.name: tool for tool in (AskAgent(peer) for peer in task.peers)}
+        offered = {**self.tools, **asking}
+        toolsets = {"": [*_named(task, task.tools, offered, "spec.tools"), *asking.values()]}
+        if task.team is None:
+            return toolsets
+        if task.team.kind not in described.team_kinds:
+            raise InvalidArgument(f"{described.name} runs no team of that kind", field="spec.team.kind")
+        for index, member in enumerate(task.team.members):
+            field = f"spec.team.members[{index}].tools"
+            toolsets[member.name] = _named(task, member.tools, offered, field)
+        return toolsets
 
-    async def _run(self, task: Task, tools: Sequence[Tool], activity: Activity) -> str:
+    async def _run(self, task: Task, toolsets: Mapping[str, Sequence[Tool]], activity: Activity) -> str:
         """Return the answer, or raise the error that ends the run. Closes the activity either way."""
         gate = Gate(self._ledgers.of(task), activity, self._clock, leaving=self._leaving)
-        toolbox = Toolbox(tools, task, gate, self._breakers)
+        toolboxes = {name: Toolbox(tools, task, gate, self._breakers, speaker=name) for name, tools in toolsets.items()}
         framework: asyncio.Task[str] | None = None
         try:
-            with self._models.open(task, gate, toolbox) as model:
-                framework = asyncio.create_task(self._runtime.run(task, model, toolbox), name=f"agent {task.run}")
+            with self._models.open(task, gate, toolboxes) as speakers:
+                framework = asyncio.create_task(self._runtime.run(task, speakers), name=f"agent {task.run}")
                 ends: list[asyncio.Future[Any]] = [framework, activity.failure]
                 await asyncio.wait(ends, timeout=activity.remaining(), return_when=asyncio.FIRST_COMPLETED)
                 return self._outcome(task, activity, framework)
@@ -144,3 +151,14 @@ class Executor:
         if len(answer.encode()) > MAX_TEXT_BYTES:
             raise Internal(f"the answer is longer than {MAX_TEXT_BYTES} bytes", reason="AGENT_FAILED")
         return answer
+
+
+def _named(task: Task, names: Sequence[str], offered: Mapping[str, Tool], field: str) -> list[Tool]:
+    """Return the tools of these names. Raises InvalidArgument for one that there is not, or that it may not have."""
+    for index, name in enumerate(names):
+        tool = offered.get(name)
+        if tool is None:
+            raise InvalidArgument(f"there is no tool {name}", field=f"{field}[{index}]")
+        if tool.writes_memory and not task.may_remember:
+            raise InvalidArgument(f"{name} needs a memory policy that writes", field=f"{field}[{index}]")
+    return [offered[name] for name in names]

@@ -14,6 +14,7 @@ from agent_service.domain.activity import Activity
 from agent_service.domain.events import (
     AgentEvent,
     Event,
+    HandedOff,
     StepFinished,
     StepKind,
     StepRestarted,
@@ -43,15 +44,26 @@ class Gate:
         self.ledger, self.activity = ledger, activity
         self._clock, self._leaving = clock, leaving
         self._asked: Counter[tuple[StepKind, bytes]] = Counter()
+        self._speaking = ""
         self._under_way = 0
         self._exit: Exception | None = None
 
     async def begin(
-        self, kind: StepKind, name: str, digest: bytes, *, arguments: str = "", repeatable: bool = True
+        self,
+        kind: StepKind,
+        name: str,
+        digest: bytes,
+        *,
+        speaker: str = "",
+        arguments: str = "",
+        repeatable: bool = True,
     ) -> "Step":
-        """Begin a step. Raises a MeshError, which ends the run; never returns once the run is on its way out."""
+        """Begin a step of the speaker.
+
+        Raises a MeshError, which ends the run; never returns once the run is on its way out.
+        """
         self._asked[kind, digest] += 1
-        ask = Ask(kind, name, digest, self._asked[kind, digest], arguments, repeatable)
+        ask = Ask(kind, name, digest, self._asked[kind, digest], speaker, arguments, repeatable)
         if self._leaving():
             return await self._leave(Unavailable("the process is shutting down", reason="DRAINING", retry_after=0.0))
         if self._exit is not None:
@@ -65,10 +77,14 @@ class Gate:
         if isinstance(verdict, Suspend):
             self.ended()
             return await self._leave(SuspendedError())
-        step = Step(self, kind, verdict, self._clock)
+        step = Step(self, kind, speaker, verdict, self._clock)
         cached = isinstance(verdict, Replay) and verdict.cached
         try:
             await step.emit(StepStarted(kind, name, replayed=step.recorded is not None, cached=cached))
+            if kind is StepKind.MODEL and speaker != self._speaking:
+                # Said by the gate, which sees it whatever the framework calls it: selection, hand-off, delegation.
+                self._speaking = speaker
+                await step.emit(HandedOff(speaker))
         except BaseException:
             step.leave()  # cancelled while the reader is behind: nobody else knows of the step
             raise
@@ -102,8 +118,10 @@ class Gate:
 class Step:
     """One step of a run: a model call or a tool call."""
 
-    def __init__(self, gate: Gate, kind: StepKind, verdict: Execute | Replay, clock: Callable[[], float]) -> None:
-        self._gate, self._kind, self._clock = gate, kind, clock
+    def __init__(
+        self, gate: Gate, kind: StepKind, speaker: str, verdict: Execute | Replay, clock: Callable[[], float]
+    ) -> None:
+        self._gate, self._kind, self._speaker, self._clock = gate, kind, speaker, clock
         self._started = clock()
         self._open = True
         self.id = verdict.step
@@ -117,7 +135,7 @@ class Step:
 
     async def emit(self, event: Event) -> None:
         """Add an event of this step."""
-        await self._gate.activity.emit(AgentEvent(self.id, event))
+        await self._gate.activity.emit(AgentEvent(self.id, event, self._speaker))
 
     async def restart(self) -> None:
         """Take back what was told of the step: it begins again."""

@@ -40,13 +40,15 @@ class SuspendedError(Exception):
 class Ask:
     """A step that the run wants to begin: the `occurrence`-th time that this attempt asks exactly this.
 
-    `arguments` are a tool's, as JSON text. `repeatable` tells that doing it twice does no more than once.
+    `speaker` is the member of the team that asks. `arguments` are a tool's, as JSON text. `repeatable` tells that doing
+    it twice does no more than once.
     """
 
     kind: StepKind
     name: str
     digest: bytes
     occurrence: int
+    speaker: str = ""
     arguments: str = ""
     repeatable: bool = True
 

@@ -1,5 +1,6 @@
 """The ports that a framework and a model endpoint fill. A new framework is one class that fills `Runtime`."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -7,9 +8,10 @@ from typing import Protocol
 
 from agent_service.domain.gate import Gate
 from agent_service.domain.task import Task
+from agent_service.domain.team import TeamKind
 from agent_service.domain.toolbox import Toolbox
 
-__all__ = ["Capability", "ModelEndpoint", "ModelGate", "Runtime", "RuntimeDescription"]
+__all__ = ["Capability", "ModelEndpoint", "ModelGate", "Runtime", "RuntimeDescription", "Speaker", "Speakers"]
 
 
 class Capability(Enum):
@@ -18,6 +20,9 @@ class Capability(Enum):
     STREAMS_TOKENS = "streams_tokens"
     CANCELS_MODEL_CALL = "cancels_model_call"
     CALLS_TOOLS = "calls_tools"
+    TEAMS = "teams"
+    STRUCTURED_OUTPUT = "structured_output"
+    REPLAYS = "replays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class RuntimeDescription:
     name: str
     framework_version: str
     capabilities: tuple[Capability, ...]
+    team_kinds: tuple[TeamKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,26 @@ class ModelEndpoint:
         return f"ModelEndpoint({self.url!r}, model={self.model!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """What one who speaks in a run has: a model that knows who asks, and tools."""
+
+    model: ModelEndpoint
+    toolbox: Toolbox
+
+
+class Speakers(Protocol):
+    """Who speaks in a run: the agent itself, and the members of its team."""
+
+    def of(self, name: str = "") -> Speaker:
+        """Return what the member of the name has; empty: the agent itself, a team's manager or supervisor or selector.
+
+        What is asked of a speaker's model and of its toolbox is told as done by that speaker. Raises KeyError for a
+        member that the team does not have.
+        """
+        ...
+
+
 class ModelGate(Protocol):
     """Gives a run its model."""
 
@@ -50,8 +76,8 @@ class ModelGate(Protocol):
         """The model of agents that name none."""
         ...
 
-    def open(self, task: Task, gate: Gate, toolbox: Toolbox) -> AbstractContextManager[ModelEndpoint]:
-        """Give the endpoint inside the block; leaving it cuts every call in flight and makes the key worthless."""
+    def open(self, task: Task, gate: Gate, toolboxes: Mapping[str, Toolbox]) -> AbstractContextManager[Speakers]:
+        """Give the speakers of these names inside the block; leaving it cuts every call in flight and ends the keys."""
         ...
 
 
@@ -62,10 +88,14 @@ class Runtime(Protocol):
         """Tell what it is."""
         ...
 
-    async def run(self, task: Task, model: ModelEndpoint, toolbox: Toolbox) -> str:
-        """Run the agent and return its answer.
+    async def run(self, task: Task, speakers: Speakers) -> str:
+        """Run the agent, or its team, and return the answer.
 
-        It emits nothing: what it asks of the model and of the toolbox is seen there. It raises whatever the framework
-        raises. Cancelling it must stop the framework.
+        It emits nothing: what it asks of the models and of the toolboxes is seen there. It raises whatever the
+        framework raises. Cancelling it must stop the framework.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds for all runs."""
         ...

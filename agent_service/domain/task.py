@@ -1,9 +1,13 @@
 """What an agent is asked to do: plain data, with the defaults of the contract filled in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-__all__ = ["ChatTurn", "Limits", "RecalledFact", "RecalledItem", "RecalledTurn", "Task"]
+from agent_service.domain.team import Team
+
+__all__ = ["ChatTurn", "Limits", "Peer", "RecalledFact", "RecalledItem", "RecalledTurn", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,14 @@ RecalledItem = RecalledTurn | RecalledFact
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Another agent of the mesh that this one may ask."""
+
+    agent: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One attempt at one run."""
 
@@ -78,6 +90,11 @@ class Task:
     """Models to ask, in this order, when `model` fails."""
     ledger_token: str = ""
     """Names this attempt at the orchestrator's ledger. A secret."""
+    team: Team | None = None
+    """Several agents in place of one."""
+    peers: tuple[Peer, ...] = ()
+    output_schema: Mapping[str, Any] | None = None
+    """The JSON Schema that the answer has to fit; None: any text."""
 
     def __repr__(self) -> str:
         """Name the run only: the rest is a conversation and a secret."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agent_service.domain.events import FileWritten, Source
 from agent_service.domain.task import Task
 
 __all__ = ["Tool", "ToolAnswer", "ToolError", "ToolRun"]
@@ -17,6 +18,10 @@ class ToolAnswer:
     is_error: bool = False
     memory_id: str = ""
     """The id of what the tool stored in memory, if it did."""
+    sources: tuple[Source, ...] = ()
+    """What the content quotes."""
+    files: tuple[FileWritten, ...] = ()
+    """What the tool wrote to the session's files."""
 
 
 class ToolError(Exception):

@@ -28,13 +28,13 @@ _CUT = "\n[the rest was left out]"
 
 
 class Toolbox:
-    """The tools of one run."""
+    """The tools that one speaker of a run has."""
 
-    def __init__(self, tools: Sequence[Tool], task: Task, gate: Gate, breakers: Breakers) -> None:
+    def __init__(self, tools: Sequence[Tool], task: Task, gate: Gate, breakers: Breakers, *, speaker: str = "") -> None:
         self.offered = tuple(tools)
         """What the model may be told of."""
         self._tools = {tool.name: tool for tool in tools}
-        self._task, self._gate, self._breakers = task, gate, breakers
+        self._task, self._gate, self._breakers, self._speaker = task, gate, breakers, speaker
         self._written: dict[str, str] = {}
         self._seen: set[str] = set()
 
@@ -53,6 +53,7 @@ class Toolbox:
             StepKind.TOOL,
             name[:_MAX_NAME],
             tool_digest(name, text),
+            speaker=self._speaker,
             arguments=_cut(text),
             repeatable=tool is None or tool.repeatable,
         )
@@ -72,9 +73,11 @@ class Toolbox:
             await failpoint("agent.tool.after_effect_before_record")
             await step.complete(answer)
             self._gate.activity.count(Usage(tool_calls=1))
-        await step.emit(ToolResult(event_id, name[:_MAX_NAME], answer.content, answer.is_error))
+        await step.emit(ToolResult(event_id, name[:_MAX_NAME], answer.content, answer.is_error, answer.sources))
         if answer.memory_id:
             await step.emit(MemoryWritten(answer.memory_id))
+        for file in answer.files:
+            await step.emit(file)
         await step.finish()
         return answer
 

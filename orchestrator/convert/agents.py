@@ -47,7 +47,7 @@ def _limits_from_proto(limits: agent_spec_pb2.RunLimits) -> Limits:
 def tighter_from_proto(limits: agent_spec_pb2.RunLimits) -> Limits:
     """Return a run's own limits; what is not set does not tighten."""
     return Limits(
-        limits.max_model_calls or 200,
+        limits.max_model_calls or 500,
         limits.max_tool_calls or 500,
         limits.max_tokens or 100_000_000,
         limits.timeout.ToTimedelta() if limits.HasField("timeout") else timedelta(days=1),

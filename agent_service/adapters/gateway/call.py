@@ -39,13 +39,15 @@ class ModelCall:
         self,
         route: ModelRoute,
         gate: Gate,
+        speaker: str,
         toolbox: Toolbox,
         conversation: Conversation,
         prices: Prices,
         request: dict[str, Any],
     ) -> None:
         """`request` is what the framework sent to `/v1/chat/completions`."""
-        self._route, self._gate, self._toolbox, self._prices = route, gate, toolbox, prices
+        self._route, self._gate, self._speaker = route, gate, speaker
+        self._toolbox, self._prices = toolbox, prices
         self._conversation, self._request = conversation, request
         self._model = str(request.get("model", ""))
         self._size = 0
@@ -57,7 +59,8 @@ class ModelCall:
 
         Any failure ends the whole run, and is raised here only to leave: MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED.
         """
-        step = await self._gate.begin(StepKind.MODEL, self._model[:200], model_digest(self._request))
+        digest = model_digest(self._request)
+        step = await self._gate.begin(StepKind.MODEL, self._model[:200], digest, speaker=self._speaker)
         try:
             self._conversation.join(step.steering, len(self._request["messages"]))
             held_back = await self._carry_out(step, forward)

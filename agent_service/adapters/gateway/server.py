@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.domain.breaker import Breakers
 from agent_service.domain.gate import Gate
 from agent_service.domain.prices import Prices
-from agent_service.domain.runtime import ModelEndpoint
+from agent_service.domain.runtime import ModelEndpoint, Speaker, Speakers
 from agent_service.domain.task import Task
 from agent_service.domain.toolbox import Toolbox
 from meshkit.errors import MeshError
@@ -42,15 +42,27 @@ _KEEP_ALIVE_SECONDS = 120
 
 
 @dataclass(slots=True)
-class _Run:
-    """What a key opens."""
+class _Voice:
+    """What a key opens: the model of one speaker of a run. All of them speak in one conversation with people."""
 
     model: str
     route: ModelRoute
     gate: Gate
+    speaker: str
     toolbox: Toolbox
-    conversation: Conversation = field(default_factory=Conversation)
+    conversation: Conversation
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+class _Speakers:
+    """`domain.runtime.Speakers` of one run."""
+
+    def __init__(self, speakers: Mapping[str, Speaker]) -> None:
+        self._speakers = speakers
+
+    def of(self, name: str = "") -> Speaker:
+        """Return what the speaker has."""
+        return self._speakers[name]
 
 
 class ModelGateway:
@@ -58,7 +70,7 @@ class ModelGateway:
 
     def __init__(self, upstream: Upstream, default_model: str, breakers: Breakers, prices: Prices) -> None:
         self._upstream, self._default_model, self._breakers, self._prices = upstream, default_model, breakers, prices
-        self._runs: dict[str, _Run] = {}
+        self._voices: dict[str, _Voice] = {}
         self._url = ""
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -71,7 +83,7 @@ class ModelGateway:
     @property
     def calls_in_flight(self) -> int:
         """How many model calls are under way."""
-        return sum(len(run.calls) for run in self._runs.values())
+        return sum(len(voice.calls) for voice in self._voices.values())
 
     async def start(self) -> None:
         """Listen on a free loopback port."""
@@ -110,32 +122,44 @@ class ModelGateway:
         await self._upstream.close()
 
     @contextmanager
-    def open(self, task: Task, gate: Gate, toolbox: Toolbox) -> Iterator[ModelEndpoint]:
-        """Give the run its endpoint inside the block."""
-        key = f"{task.run}.{task.attempt}.{secrets.token_urlsafe(32)}"
+    def open(self, task: Task, gate: Gate, toolboxes: Mapping[str, Toolbox]) -> Iterator[Speakers]:
+        """Give each speaker of the run its endpoint inside the block."""
         route = ModelRoute(self._upstream, self._breakers, task.tenant, task.fallback_models)
-        run = self._runs[key] = _Run(task.model or self._default_model, route, gate, toolbox)
+        conversation = Conversation()
+        own_models = {member.name: member.model for member in task.team.members} if task.team else {}
+        voices: dict[str, _Voice] = {}
+        speakers: dict[str, Speaker] = {}
+        for name, toolbox in toolboxes.items():
+            key = f"{task.run}.{task.attempt}.{secrets.token_urlsafe(32)}"
+            model = own_models.get(name) or task.model or self._default_model
+            voices[key] = _Voice(model, route, gate, name, toolbox, conversation)
+            speakers[name] = Speaker(ModelEndpoint(self._url, key, model), toolbox)
+        self._voices |= voices
         try:
-            yield ModelEndpoint(self._url, key, run.model)
+            yield _Speakers(speakers)
         finally:
-            del self._runs[key]
-            for call in run.calls:
-                call.cancel()
+            for key, voice in voices.items():
+                del self._voices[key]
+                for call in voice.calls:
+                    call.cancel()
 
-    def run_of(self, request: Request) -> _Run | None:
-        """Return the run whose key the request carries."""
+    def voice_of(self, request: Request) -> _Voice | None:
+        """Return whose key the request carries."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        return self._runs.get(key) if scheme.lower() == "bearer" else None
+        return self._voices.get(key) if scheme.lower() == "bearer" else None
 
-    def call(self, run: _Run, request: dict[str, Any]) -> ModelCall:
-        """Return a model call for the run."""
-        return ModelCall(run.route, run.gate, run.toolbox, run.conversation, self._prices, request)
+    def call(self, voice: _Voice, request: dict[str, Any]) -> ModelCall:
+        """Return a model call of the speaker."""
+        return ModelCall(
+            voice.route, voice.gate, voice.speaker, voice.toolbox, voice.conversation, self._prices, request
+        )
 
     async def _models(self, request: Request) -> Response:
-        run = self.run_of(request)
-        if run is None:
+        voice = self.voice_of(request)
+        if voice is None:
             return _refusal(401, "this key is of no run")
-        return JSONResponse({"object": "list", "data": [{"id": run.model, "object": "model", "owned_by": "agentmesh"}]})
+        model = {"id": voice.model, "object": "model", "owned_by": "agentmesh"}
+        return JSONResponse({"object": "list", "data": [model]})
 
 
 class _Server(uvicorn.Server):
@@ -153,8 +177,8 @@ class _Completions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        run = self._gateway.run_of(request)
-        if run is None:
+        voice = self._gateway.voice_of(request)
+        if voice is None:
             await _refusal(401, "this key is of no run")(scope, receive, send)
             return
         wanted = await _read(request)
@@ -163,12 +187,12 @@ class _Completions:
             return
         task = asyncio.current_task()
         assert task is not None
-        run.calls.add(task)
+        voice.calls.add(task)
         watcher = asyncio.create_task(_cancel_when_gone(receive, task), name="model caller")
         try:
-            await self._answer(self._gateway.call(run, wanted), bool(wanted.get("stream")), scope, receive, send)
+            await self._answer(self._gateway.call(voice, wanted), bool(wanted.get("stream")), scope, receive, send)
         finally:
-            run.calls.discard(task)
+            voice.calls.discard(task)
             watcher.cancel()
 
     async def _answer(self, call: ModelCall, streams: bool, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,7 +27,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/agent/v1/activity.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/errors/v1/failure.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x01\n\x0bStepStarted\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x16\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08R\x06\x63\x61\x63hed\"\x0f\n\rStepRestarted\"\xb9\x01\n\x0cStepFinished\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x35\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x36\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\"\x10\n\x0eMessageStarted\"+\n\nTokenDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"-\n\x0cThoughtDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"\x81\x01\n\x0fMessageFinished\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\x12O\n\rfinish_reason\x18\x02 \x01(\x0e\x32 .agentmesh.agent.v1.FinishReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0c\x66inishReason\"j\n\x08ToolCall\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12\'\n\targuments\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"\x83\x01\n\nToolResult\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12#\n\x07\x63ontent\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x04 \x01(\x08R\x07isError\"\xfd\x01\n\x05Usage\x12\x1e\n\x05model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12*\n\x0cinput_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0binputTokens\x12,\n\routput_tokens\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0coutputTokens\x12(\n\x0bmodel_calls\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nmodelCalls\x12&\n\ntool_calls\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ttoolCalls\x12(\n\x0b\x63ost_micros\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\ncostMicros\"(\n\rMemoryWritten\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\"L\n\x0cLimitReached\x12\x1d\n\x05limit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05limit\x12\x1d\n\x05value\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05value\"\x0b\n\tSuspended\"_\n\tCompleted\x12!\n\x06output\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12/\n\x05usage\x18\x02 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage*N\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTEP_KIND_MODEL\x10\x01\x12\x12\n\x0eSTEP_KIND_TOOL\x10\x02*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/agent/v1/activity.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/errors/v1/failure.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x01\n\x0bStepStarted\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x16\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08R\x06\x63\x61\x63hed\"\x0f\n\rStepRestarted\"\xb9\x01\n\x0cStepFinished\x12:\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x35\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x36\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1c.agentmesh.errors.v1.FailureR\x07\x66\x61ilure\"\x10\n\x0eMessageStarted\"+\n\nTokenDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"-\n\x0cThoughtDelta\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x04text\"\x81\x01\n\x0fMessageFinished\x12\x1d\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\x12O\n\rfinish_reason\x18\x02 \x01(\x0e\x32 .agentmesh.agent.v1.FinishReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0c\x66inishReason\"j\n\x08ToolCall\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12\'\n\targuments\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"D\n\x06Source\x12\x1a\n\x03uri\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10R\x03uri\x12\x1e\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05title\"\xc3\x01\n\nToolResult\x12\x18\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x02id\x12\x1b\n\x04name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12#\n\x07\x63ontent\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x04 \x01(\x08R\x07isError\x12>\n\x07sources\x18\x05 \x03(\x0b\x32\x1a.agentmesh.agent.v1.SourceB\x08\xbaH\x05\x92\x01\x02\x10@R\x07sources\"\xfd\x01\n\x05Usage\x12\x1e\n\x05model\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12*\n\x0cinput_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0binputTokens\x12,\n\routput_tokens\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0coutputTokens\x12(\n\x0bmodel_calls\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nmodelCalls\x12&\n\ntool_calls\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ttoolCalls\x12(\n\x0b\x63ost_micros\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\ncostMicros\"(\n\rMemoryWritten\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\"%\n\tHandedOff\x12\x18\n\x02to\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x02to\"q\n\x0b\x46ileWritten\x12\x1c\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04name\x12\'\n\nmedia_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\tmediaType\x12\x1b\n\x04size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x04size\"L\n\x0cLimitReached\x12\x1d\n\x05limit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05limit\x12\x1d\n\x05value\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05value\"\x0b\n\tSuspended\"_\n\tCompleted\x12!\n\x06output\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12/\n\x05usage\x18\x02 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage*N\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTEP_KIND_MODEL\x10\x01\x12\x12\n\x0eSTEP_KIND_TOOL\x10\x02*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,12 +54,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLCALL'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
   _globals['_TOOLCALL'].fields_by_name['arguments']._loaded_options = None
   _globals['_TOOLCALL'].fields_by_name['arguments']._serialized_options = b'\272H\006r\004(\200\200\020'
+  _globals['_SOURCE'].fields_by_name['uri']._loaded_options = None
+  _globals['_SOURCE'].fields_by_name['uri']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_SOURCE'].fields_by_name['title']._loaded_options = None
+  _globals['_SOURCE'].fields_by_name['title']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_TOOLRESULT'].fields_by_name['id']._loaded_options = None
   _globals['_TOOLRESULT'].fields_by_name['id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TOOLRESULT'].fields_by_name['name']._loaded_options = None
   _globals['_TOOLRESULT'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
   _globals['_TOOLRESULT'].fields_by_name['content']._loaded_options = None
   _globals['_TOOLRESULT'].fields_by_name['content']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_TOOLRESULT'].fields_by_name['sources']._loaded_options = None
+  _globals['_TOOLRESULT'].fields_by_name['sources']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_USAGE'].fields_by_name['model']._loaded_options = None
   _globals['_USAGE'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_USAGE'].fields_by_name['input_tokens']._loaded_options = None
@@ -74,16 +80,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGE'].fields_by_name['cost_micros']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_MEMORYWRITTEN'].fields_by_name['id']._loaded_options = None
   _globals['_MEMORYWRITTEN'].fields_by_name['id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_HANDEDOFF'].fields_by_name['to']._loaded_options = None
+  _globals['_HANDEDOFF'].fields_by_name['to']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_FILEWRITTEN'].fields_by_name['name']._loaded_options = None
+  _globals['_FILEWRITTEN'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_FILEWRITTEN'].fields_by_name['media_type']._loaded_options = None
+  _globals['_FILEWRITTEN'].fields_by_name['media_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_FILEWRITTEN'].fields_by_name['size']._loaded_options = None
+  _globals['_FILEWRITTEN'].fields_by_name['size']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_LIMITREACHED'].fields_by_name['limit']._loaded_options = None
   _globals['_LIMITREACHED'].fields_by_name['limit']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LIMITREACHED'].fields_by_name['value']._loaded_options = None
   _globals['_LIMITREACHED'].fields_by_name['value']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_COMPLETED'].fields_by_name['output']._loaded_options = None
   _globals['_COMPLETED'].fields_by_name['output']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_STEPKIND']._serialized_start=1486
-  _globals['_STEPKIND']._serialized_end=1564
-  _globals['_FINISHREASON']._serialized_start=1567
-  _globals['_FINISHREASON']._serialized_end=1726
+  _globals['_STEPKIND']._serialized_start=1774
+  _globals['_STEPKIND']._serialized_end=1852
+  _globals['_FINISHREASON']._serialized_start=1855
+  _globals['_FINISHREASON']._serialized_end=2014
   _globals['_STEPSTARTED']._serialized_start=154
   _globals['_STEPSTARTED']._serialized_end=309
   _globals['_STEPRESTARTED']._serialized_start=311
@@ -100,16 +114,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGEFINISHED']._serialized_end=756
   _globals['_TOOLCALL']._serialized_start=758
   _globals['_TOOLCALL']._serialized_end=864
-  _globals['_TOOLRESULT']._serialized_start=867
-  _globals['_TOOLRESULT']._serialized_end=998
-  _globals['_USAGE']._serialized_start=1001
-  _globals['_USAGE']._serialized_end=1254
-  _globals['_MEMORYWRITTEN']._serialized_start=1256
-  _globals['_MEMORYWRITTEN']._serialized_end=1296
-  _globals['_LIMITREACHED']._serialized_start=1298
-  _globals['_LIMITREACHED']._serialized_end=1374
-  _globals['_SUSPENDED']._serialized_start=1376
-  _globals['_SUSPENDED']._serialized_end=1387
-  _globals['_COMPLETED']._serialized_start=1389
-  _globals['_COMPLETED']._serialized_end=1484
+  _globals['_SOURCE']._serialized_start=866
+  _globals['_SOURCE']._serialized_end=934
+  _globals['_TOOLRESULT']._serialized_start=937
+  _globals['_TOOLRESULT']._serialized_end=1132
+  _globals['_USAGE']._serialized_start=1135
+  _globals['_USAGE']._serialized_end=1388
+  _globals['_MEMORYWRITTEN']._serialized_start=1390
+  _globals['_MEMORYWRITTEN']._serialized_end=1430
+  _globals['_HANDEDOFF']._serialized_start=1432
+  _globals['_HANDEDOFF']._serialized_end=1469
+  _globals['_FILEWRITTEN']._serialized_start=1471
+  _globals['_FILEWRITTEN']._serialized_end=1584
+  _globals['_LIMITREACHED']._serialized_start=1586
+  _globals['_LIMITREACHED']._serialized_end=1662
+  _globals['_SUSPENDED']._serialized_start=1664
+  _globals['_SUSPENDED']._serialized_end=1675
+  _globals['_COMPLETED']._serialized_start=1677
+  _globals['_COMPLETED']._serialized_end=1772
 # @@protoc_insertion_point(module_scope)

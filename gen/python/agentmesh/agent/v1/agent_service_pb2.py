@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from agentmesh.agent.v1 import activity_pb2 as agentmesh_dot_agent_dot_v1_dot_activity__pb2
 from agentmesh.agent.v1 import agent_spec_pb2 as agentmesh_dot_agent_dot_v1_dot_agent__spec__pb2
+from agentmesh.agent.v1 import team_pb2 as agentmesh_dot_agent_dot_v1_dot_team__pb2
 from agentmesh.memory.v1 import context_pb2 as agentmesh_dot_memory_dot_v1_dot_context__pb2
 from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_method__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&agentmesh/agent/v1/agent_service.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/agent/v1/activity.proto\x1a#agentmesh/agent/v1/agent_spec.proto\x1a!agentmesh/memory/v1/context.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x96\x01\n\x0fToolDescription\x12\x1b\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12*\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\"\xba\x02\n\x12RuntimeDescription\x12\x1b\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 R\x04name\x12\x34\n\x11\x66ramework_version\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x10\x66rameworkVersion\x12\x42\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x1e.agentmesh.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12\x39\n\x05tools\x18\x04 \x03(\x0b\x32#.agentmesh.agent.v1.ToolDescriptionR\x05tools\x12-\n\rdefault_model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x0c\x64\x65\x66\x61ultModel\x12#\n\roffline_model\x18\x06 \x01(\x08R\x0cofflineModel\"f\n\x0b\x43hatMessage\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32\x18.agentmesh.agent.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\"\xdf\x04\n\x0e\x45xecuteRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12%\n\x07\x61ttempt\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x01R\x07\x61ttempt\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x07session\x12\x33\n\x04user\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x32\n\x05\x61gent\x18\x05 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9-]*$R\x05\x61gent\x12\x39\n\x04spec\x18\x06 \x01(\x0b\x32\x1d.agentmesh.agent.v1.AgentSpecB\x06\xbaH\x03\xc8\x01\x01R\x04spec\x12-\n\x05input\x18\x07 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12\x44\n\x07history\x18\x08 \x03(\x0b\x32\x1f.agentmesh.agent.v1.ChatMessageB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07history\x12G\n\x08recalled\x18\t \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemB\t\xbaH\x06\x92\x01\x03\x10\xac\x02R\x08recalled\x12/\n\x0cmemory_token\x18\n \x01(\tB\x0c\xbaH\x05r\x03(\x80@\xd8\xda\x18\x01R\x0bmemoryToken\x12/\n\x0cledger_token\x18\x0b \x01(\tB\x0c\xbaH\x05r\x03(\x80@\xd8\xda\x18\x01R\x0bledgerToken\"\xa0\x08\n\nAgentEvent\x12\x1e\n\x05\x61gent\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1b\n\x04step\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12\x44\n\x0cstep_started\x18\x03 \x01(\x0b\x32\x1f.agentmesh.agent.v1.StepStartedH\x00R\x0bstepStarted\x12G\n\rstep_finished\x18\x04 \x01(\x0b\x32 .agentmesh.agent.v1.StepFinishedH\x00R\x0cstepFinished\x12M\n\x0fmessage_started\x18\x05 \x01(\x0b\x32\".agentmesh.agent.v1.MessageStartedH\x00R\x0emessageStarted\x12\x41\n\x0btoken_delta\x18\x06 \x01(\x0b\x32\x1e.agentmesh.agent.v1.TokenDeltaH\x00R\ntokenDelta\x12P\n\x10message_finished\x18\x07 \x01(\x0b\x32#.agentmesh.agent.v1.MessageFinishedH\x00R\x0fmessageFinished\x12G\n\rthought_delta\x18\x08 \x01(\x0b\x32 .agentmesh.agent.v1.ThoughtDeltaH\x00R\x0cthoughtDelta\x12;\n\ttool_call\x18\t \x01(\x0b\x32\x1c.agentmesh.agent.v1.ToolCallH\x00R\x08toolCall\x12\x41\n\x0btool_result\x18\n \x01(\x0b\x32\x1e.agentmesh.agent.v1.ToolResultH\x00R\ntoolResult\x12\x31\n\x05usage\x18\x0b \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageH\x00R\x05usage\x12J\n\x0ememory_written\x18\x0c \x01(\x0b\x32!.agentmesh.agent.v1.MemoryWrittenH\x00R\rmemoryWritten\x12G\n\rlimit_reached\x18\r \x01(\x0b\x32 .agentmesh.agent.v1.LimitReachedH\x00R\x0climitReached\x12=\n\tcompleted\x18\x0e \x01(\x0b\x32\x1d.agentmesh.agent.v1.CompletedH\x00R\tcompleted\x12J\n\x0estep_restarted\x18\x0f \x01(\x0b\x32!.agentmesh.agent.v1.StepRestartedH\x00R\rstepRestarted\x12=\n\tsuspended\x18\x10 \x01(\x0b\x32\x1d.agentmesh.agent.v1.SuspendedH\x00R\tsuspendedB\x07\n\x05\x65vent*\x86\x01\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43\x41PABILITY_STREAMS_TOKENS\x10\x01\x12!\n\x1d\x43\x41PABILITY_CANCELS_MODEL_CALL\x10\x02\x12\x1a\n\x16\x43\x41PABILITY_CALLS_TOOLS\x10\x03*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x32\xea\x01\n\x0c\x41gentService\x12q\n\x08\x44\x65scribe\x12#.agentmesh.agent.v1.DescribeRequest\x1a&.agentmesh.agent.v1.RuntimeDescription\"\x18\xd2\xda\x18\x14\n\x0e\x61gents.execute\x10\x01\x18\x01\x12g\n\x07\x45xecute\x12\".agentmesh.agent.v1.ExecuteRequest\x1a\x1e.agentmesh.agent.v1.AgentEvent\"\x16\xd2\xda\x18\x12\n\x0e\x61gents.execute\x18\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&agentmesh/agent/v1/agent_service.proto\x12\x12\x61gentmesh.agent.v1\x1a!agentmesh/agent/v1/activity.proto\x1a#agentmesh/agent/v1/agent_spec.proto\x1a\x1d\x61gentmesh/agent/v1/team.proto\x1a!agentmesh/memory/v1/context.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x96\x01\n\x0fToolDescription\x12\x1b\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04name\x12*\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\"\x86\x03\n\x12RuntimeDescription\x12\x1b\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 R\x04name\x12\x34\n\x11\x66ramework_version\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x10\x66rameworkVersion\x12\x42\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x1e.agentmesh.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12\x39\n\x05tools\x18\x04 \x03(\x0b\x32#.agentmesh.agent.v1.ToolDescriptionR\x05tools\x12-\n\rdefault_model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x0c\x64\x65\x66\x61ultModel\x12#\n\roffline_model\x18\x06 \x01(\x08R\x0cofflineModel\x12J\n\nteam_kinds\x18\x07 \x03(\x0e\x32\x1c.agentmesh.agent.v1.TeamKindB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01R\tteamKinds\"f\n\x0b\x43hatMessage\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32\x18.agentmesh.agent.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x04text\"f\n\x04Peer\x12\x32\n\x05\x61gent\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18<2\x11^[a-z][a-z0-9-]*$R\x05\x61gent\x12*\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x0b\x64\x65scription\"\x99\x05\n\x0e\x45xecuteRequest\x12,\n\x03run\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x03run\x12%\n\x07\x61ttempt\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x01R\x07\x61ttempt\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x07session\x12\x33\n\x04user\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x32\n\x05\x61gent\x18\x05 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9-]*$R\x05\x61gent\x12\x39\n\x04spec\x18\x06 \x01(\x0b\x32\x1d.agentmesh.agent.v1.AgentSpecB\x06\xbaH\x03\xc8\x01\x01R\x04spec\x12-\n\x05input\x18\x07 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12\x44\n\x07history\x18\x08 \x03(\x0b\x32\x1f.agentmesh.agent.v1.ChatMessageB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07history\x12G\n\x08recalled\x18\t \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemB\t\xbaH\x06\x92\x01\x03\x10\xac\x02R\x08recalled\x12/\n\x0cmemory_token\x18\n \x01(\tB\x0c\xbaH\x05r\x03(\x80@\xd8\xda\x18\x01R\x0bmemoryToken\x12/\n\x0cledger_token\x18\x0b \x01(\tB\x0c\xbaH\x05r\x03(\x80@\xd8\xda\x18\x01R\x0bledgerToken\x12\x38\n\x05peers\x18\x0c \x03(\x0b\x32\x18.agentmesh.agent.v1.PeerB\x08\xbaH\x05\x92\x01\x02\x10\x10R\x05peers\"\xa6\t\n\nAgentEvent\x12\x1e\n\x05\x61gent\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1b\n\x04step\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12\x44\n\x0cstep_started\x18\x03 \x01(\x0b\x32\x1f.agentmesh.agent.v1.StepStartedH\x00R\x0bstepStarted\x12G\n\rstep_finished\x18\x04 \x01(\x0b\x32 .agentmesh.agent.v1.StepFinishedH\x00R\x0cstepFinished\x12M\n\x0fmessage_started\x18\x05 \x01(\x0b\x32\".agentmesh.agent.v1.MessageStartedH\x00R\x0emessageStarted\x12\x41\n\x0btoken_delta\x18\x06 \x01(\x0b\x32\x1e.agentmesh.agent.v1.TokenDeltaH\x00R\ntokenDelta\x12P\n\x10message_finished\x18\x07 \x01(\x0b\x32#.agentmesh.agent.v1.MessageFinishedH\x00R\x0fmessageFinished\x12G\n\rthought_delta\x18\x08 \x01(\x0b\x32 .agentmesh.agent.v1.ThoughtDeltaH\x00R\x0cthoughtDelta\x12;\n\ttool_call\x18\t \x01(\x0b\x32\x1c.agentmesh.agent.v1.ToolCallH\x00R\x08toolCall\x12\x41\n\x0btool_result\x18\n \x01(\x0b\x32\x1e.agentmesh.agent.v1.ToolResultH\x00R\ntoolResult\x12\x31\n\x05usage\x18\x0b \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageH\x00R\x05usage\x12J\n\x0ememory_written\x18\x0c \x01(\x0b\x32!.agentmesh.agent.v1.MemoryWrittenH\x00R\rmemoryWritten\x12G\n\rlimit_reached\x18\r \x01(\x0b\x32 .agentmesh.agent.v1.LimitReachedH\x00R\x0climitReached\x12=\n\tcompleted\x18\x0e \x01(\x0b\x32\x1d.agentmesh.agent.v1.CompletedH\x00R\tcompleted\x12J\n\x0estep_restarted\x18\x0f \x01(\x0b\x32!.agentmesh.agent.v1.StepRestartedH\x00R\rstepRestarted\x12=\n\tsuspended\x18\x10 \x01(\x0b\x32\x1d.agentmesh.agent.v1.SuspendedH\x00R\tsuspended\x12>\n\nhanded_off\x18\x11 \x01(\x0b\x32\x1d.agentmesh.agent.v1.HandedOffH\x00R\thandedOff\x12\x44\n\x0c\x66ile_written\x18\x12 \x01(\x0b\x32\x1f.agentmesh.agent.v1.FileWrittenH\x00R\x0b\x66ileWrittenB\x07\n\x05\x65vent*\xd6\x01\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43\x41PABILITY_STREAMS_TOKENS\x10\x01\x12!\n\x1d\x43\x41PABILITY_CANCELS_MODEL_CALL\x10\x02\x12\x1a\n\x16\x43\x41PABILITY_CALLS_TOOLS\x10\x03\x12\x14\n\x10\x43\x41PABILITY_TEAMS\x10\x04\x12 \n\x1c\x43\x41PABILITY_STRUCTURED_OUTPUT\x10\x05\x12\x16\n\x12\x43\x41PABILITY_REPLAYS\x10\x06*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x32\xea\x01\n\x0c\x41gentService\x12q\n\x08\x44\x65scribe\x12#.agentmesh.agent.v1.DescribeRequest\x1a&.agentmesh.agent.v1.RuntimeDescription\"\x18\xd2\xda\x18\x14\n\x0e\x61gents.execute\x10\x01\x18\x01\x12g\n\x07\x45xecute\x12\".agentmesh.agent.v1.ExecuteRequest\x1a\x1e.agentmesh.agent.v1.AgentEvent\"\x16\xd2\xda\x18\x12\n\x0e\x61gents.execute\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNTIMEDESCRIPTION'].fields_by_name['framework_version']._serialized_options = b'\272H\004r\002\030@'
   _globals['_RUNTIMEDESCRIPTION'].fields_by_name['default_model']._loaded_options = None
   _globals['_RUNTIMEDESCRIPTION'].fields_by_name['default_model']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_RUNTIMEDESCRIPTION'].fields_by_name['team_kinds']._loaded_options = None
+  _globals['_RUNTIMEDESCRIPTION'].fields_by_name['team_kinds']._serialized_options = b'\272H\n\222\001\007\"\005\202\001\002\020\001'
   _globals['_CHATMESSAGE'].fields_by_name['role']._loaded_options = None
   _globals['_CHATMESSAGE'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CHATMESSAGE'].fields_by_name['text']._loaded_options = None
   _globals['_CHATMESSAGE'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_PEER'].fields_by_name['agent']._loaded_options = None
+  _globals['_PEER'].fields_by_name['agent']._serialized_options = b'\272H\031r\027\020\001\030<2\021^[a-z][a-z0-9-]*$'
+  _globals['_PEER'].fields_by_name['description']._loaded_options = None
+  _globals['_PEER'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_EXECUTEREQUEST'].fields_by_name['run']._loaded_options = None
   _globals['_EXECUTEREQUEST'].fields_by_name['run']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
   _globals['_EXECUTEREQUEST'].fields_by_name['attempt']._loaded_options = None
@@ -73,6 +80,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTEREQUEST'].fields_by_name['memory_token']._serialized_options = b'\272H\005r\003(\200@\330\332\030\001'
   _globals['_EXECUTEREQUEST'].fields_by_name['ledger_token']._loaded_options = None
   _globals['_EXECUTEREQUEST'].fields_by_name['ledger_token']._serialized_options = b'\272H\005r\003(\200@\330\332\030\001'
+  _globals['_EXECUTEREQUEST'].fields_by_name['peers']._loaded_options = None
+  _globals['_EXECUTEREQUEST'].fields_by_name['peers']._serialized_options = b'\272H\005\222\001\002\020\020'
   _globals['_AGENTEVENT'].fields_by_name['agent']._loaded_options = None
   _globals['_AGENTEVENT'].fields_by_name['agent']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_AGENTEVENT'].fields_by_name['step']._loaded_options = None
@@ -81,22 +90,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENTSERVICE'].methods_by_name['Describe']._serialized_options = b'\322\332\030\024\n\016agents.execute\020\001\030\001'
   _globals['_AGENTSERVICE'].methods_by_name['Execute']._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['Execute']._serialized_options = b'\322\332\030\022\n\016agents.execute\030\001'
-  _globals['_CAPABILITY']._serialized_start=2525
-  _globals['_CAPABILITY']._serialized_end=2659
-  _globals['_ROLE']._serialized_start=2661
-  _globals['_ROLE']._serialized_end=2724
-  _globals['_DESCRIBEREQUEST']._serialized_start=262
-  _globals['_DESCRIBEREQUEST']._serialized_end=279
-  _globals['_TOOLDESCRIPTION']._serialized_start=282
-  _globals['_TOOLDESCRIPTION']._serialized_end=432
-  _globals['_RUNTIMEDESCRIPTION']._serialized_start=435
-  _globals['_RUNTIMEDESCRIPTION']._serialized_end=749
-  _globals['_CHATMESSAGE']._serialized_start=751
-  _globals['_CHATMESSAGE']._serialized_end=853
-  _globals['_EXECUTEREQUEST']._serialized_start=856
-  _globals['_EXECUTEREQUEST']._serialized_end=1463
-  _globals['_AGENTEVENT']._serialized_start=1466
-  _globals['_AGENTEVENT']._serialized_end=2522
-  _globals['_AGENTSERVICE']._serialized_start=2727
-  _globals['_AGENTSERVICE']._serialized_end=2961
+  _globals['_CAPABILITY']._serialized_start=2928
+  _globals['_CAPABILITY']._serialized_end=3142
+  _globals['_ROLE']._serialized_start=3144
+  _globals['_ROLE']._serialized_end=3207
+  _globals['_DESCRIBEREQUEST']._serialized_start=293
+  _globals['_DESCRIBEREQUEST']._serialized_end=310
+  _globals['_TOOLDESCRIPTION']._serialized_start=313
+  _globals['_TOOLDESCRIPTION']._serialized_end=463
+  _globals['_RUNTIMEDESCRIPTION']._serialized_start=466
+  _globals['_RUNTIMEDESCRIPTION']._serialized_end=856
+  _globals['_CHATMESSAGE']._serialized_start=858
+  _globals['_CHATMESSAGE']._serialized_end=960
+  _globals['_PEER']._serialized_start=962
+  _globals['_PEER']._serialized_end=1064
+  _globals['_EXECUTEREQUEST']._serialized_start=1067
+  _globals['_EXECUTEREQUEST']._serialized_end=1732
+  _globals['_AGENTEVENT']._serialized_start=1735
+  _globals['_AGENTEVENT']._serialized_end=2925
+  _globals['_AGENTSERVICE']._serialized_start=3210
+  _globals['_AGENTSERVICE']._serialized_end=3444
 # @@protoc_insertion_point(module_scope)

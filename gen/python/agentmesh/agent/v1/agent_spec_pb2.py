@@ -22,11 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from agentmesh.agent.v1 import team_pb2 as agentmesh_dot_agent_dot_v1_dot_team__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#agentmesh/agent/v1/agent_spec.proto\x12\x12\x61gentmesh.agent.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcf\x01\n\nToolPolicy\x12\x30\n\x04tool\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9_]*$R\x04tool\x12\x42\n\x08\x61pproval\x18\x02 \x01(\x0e\x32\x1c.agentmesh.agent.v1.ApprovalB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x61pproval\x12K\n\ntime_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01R\ttimeLimit\"\x9f\x02\n\tRunLimits\x12\x32\n\x0fmax_model_calls\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\rmaxModelCalls\x12\x30\n\x0emax_tool_calls\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x0cmaxToolCalls\x12+\n\nmax_tokens\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/(\x00R\tmaxTokens\x12\x45\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01R\x07timeout\x12\x38\n\x0fmax_cost_micros\x18\x05 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\rmaxCostMicros\"\xa0\x05\n\tAgentSpec\x12\x36\n\x07runtime\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18 2\x11^[a-z][a-z0-9-]*$R\x07runtime\x12.\n\x05model\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x18\xc8\x01\x32\x0e^[\\x21-\\x7e]*$R\x05model\x12\x39\n\x0cinstructions\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(\x80\x80\x04\x32\n^[^\\x00]*$R\x0cinstructions\x12;\n\x05tools\x18\x04 \x03(\tB%\xbaH\"\x92\x01\x1f\x10@\x18\x01\"\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9_]*$R\x05tools\x12>\n\x0btemperature\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x0btemperature\x88\x01\x01\x12\x42\n\x06memory\x18\x06 \x01(\x0e\x32 .agentmesh.agent.v1.MemoryPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06memory\x12\x35\n\x06limits\x18\x07 \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\x12M\n\rtool_policies\x18\x08 \x03(\x0b\x32\x1e.agentmesh.agent.v1.ToolPolicyB\x08\xbaH\x05\x92\x01\x02\x10@R\x0ctoolPolicies\x12L\n\x0f\x66\x61llback_models\x18\t \x03(\tB#\xbaH \x92\x01\x1d\x10\x04\x18\x01\"\x17r\x15\x10\x01\x18\xc8\x01\x32\x0e^[\\x21-\\x7e]+$R\x0e\x66\x61llbackModels\x12K\n\ncache_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01R\tcacheTimeB\x0e\n\x0c_temperature*\x80\x01\n\x0cMemoryPolicy\x12\x1d\n\x19MEMORY_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMORY_POLICY_READ_WRITE\x10\x01\x12\x1b\n\x17MEMORY_POLICY_READ_ONLY\x10\x02\x12\x16\n\x12MEMORY_POLICY_NONE\x10\x03*\\\n\x08\x41pproval\x12\x18\n\x14\x41PPROVAL_UNSPECIFIED\x10\x00\x12\x11\n\rAPPROVAL_AUTO\x10\x01\x12\x10\n\x0c\x41PPROVAL_ASK\x10\x02\x12\x11\n\rAPPROVAL_DENY\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#agentmesh/agent/v1/agent_spec.proto\x12\x12\x61gentmesh.agent.v1\x1a\x1d\x61gentmesh/agent/v1/team.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xcf\x01\n\nToolPolicy\x12\x30\n\x04tool\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9_]*$R\x04tool\x12\x42\n\x08\x61pproval\x18\x02 \x01(\x0e\x32\x1c.agentmesh.agent.v1.ApprovalB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x61pproval\x12K\n\ntime_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01R\ttimeLimit\"\xc7\x02\n\tRunLimits\x12\x32\n\x0fmax_model_calls\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\rmaxModelCalls\x12\x30\n\x0emax_tool_calls\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x0cmaxToolCalls\x12+\n\nmax_tokens\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xc2\xd7/(\x00R\tmaxTokens\x12\x45\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01R\x07timeout\x12\x38\n\x0fmax_cost_micros\x18\x05 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\rmaxCostMicros\x12&\n\tmax_depth\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x10(\x00R\x08maxDepth\"\xcb\x06\n\tAgentSpec\x12\x36\n\x07runtime\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x10\x01\x18 2\x11^[a-z][a-z0-9-]*$R\x07runtime\x12.\n\x05model\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x18\xc8\x01\x32\x0e^[\\x21-\\x7e]*$R\x05model\x12\x39\n\x0cinstructions\x18\x03 \x01(\tB\x15\xbaH\x12r\x10(\x80\x80\x04\x32\n^[^\\x00]*$R\x0cinstructions\x12;\n\x05tools\x18\x04 \x03(\tB%\xbaH\"\x92\x01\x1f\x10@\x18\x01\"\x19r\x17\x10\x01\x18@2\x11^[a-z][a-z0-9_]*$R\x05tools\x12>\n\x0btemperature\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x0btemperature\x88\x01\x01\x12\x42\n\x06memory\x18\x06 \x01(\x0e\x32 .agentmesh.agent.v1.MemoryPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06memory\x12\x35\n\x06limits\x18\x07 \x01(\x0b\x32\x1d.agentmesh.agent.v1.RunLimitsR\x06limits\x12M\n\rtool_policies\x18\x08 \x03(\x0b\x32\x1e.agentmesh.agent.v1.ToolPolicyB\x08\xbaH\x05\x92\x01\x02\x10@R\x0ctoolPolicies\x12L\n\x0f\x66\x61llback_models\x18\t \x03(\tB#\xbaH \x92\x01\x1d\x10\x04\x18\x01\"\x17r\x15\x10\x01\x18\xc8\x01\x32\x0e^[\\x21-\\x7e]+$R\x0e\x66\x61llbackModels\x12K\n\ncache_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01R\tcacheTime\x12=\n\x06\x61gents\x18\x0b \x03(\tB%\xbaH\"\x92\x01\x1f\x10\x10\x18\x01\"\x19r\x17\x10\x01\x18<2\x11^[a-z][a-z0-9-]*$R\x06\x61gents\x12,\n\x04team\x18\x0c \x01(\x0b\x32\x18.agentmesh.agent.v1.TeamR\x04team\x12<\n\routput_schema\x18\r \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchemaB\x0e\n\x0c_temperature*\x80\x01\n\x0cMemoryPolicy\x12\x1d\n\x19MEMORY_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMORY_POLICY_READ_WRITE\x10\x01\x12\x1b\n\x17MEMORY_POLICY_READ_ONLY\x10\x02\x12\x16\n\x12MEMORY_POLICY_NONE\x10\x03*\\\n\x08\x41pproval\x12\x18\n\x14\x41PPROVAL_UNSPECIFIED\x10\x00\x12\x11\n\rAPPROVAL_AUTO\x10\x01\x12\x10\n\x0c\x41PPROVAL_ASK\x10\x02\x12\x11\n\rAPPROVAL_DENY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +51,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNLIMITS'].fields_by_name['timeout']._serialized_options = b'\272H\r\252\001\n\"\004\010\200\243\0052\002\010\001'
   _globals['_RUNLIMITS'].fields_by_name['max_cost_micros']._loaded_options = None
   _globals['_RUNLIMITS'].fields_by_name['max_cost_micros']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
+  _globals['_RUNLIMITS'].fields_by_name['max_depth']._loaded_options = None
+  _globals['_RUNLIMITS'].fields_by_name['max_depth']._serialized_options = b'\272H\006\032\004\030\020(\000'
   _globals['_AGENTSPEC'].fields_by_name['runtime']._loaded_options = None
   _globals['_AGENTSPEC'].fields_by_name['runtime']._serialized_options = b'\272H\031r\027\020\001\030 2\021^[a-z][a-z0-9-]*$'
   _globals['_AGENTSPEC'].fields_by_name['model']._loaded_options = None
@@ -67,14 +71,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENTSPEC'].fields_by_name['fallback_models']._serialized_options = b'\272H \222\001\035\020\004\030\001\"\027r\025\020\001\030\310\0012\016^[\\x21-\\x7e]+$'
   _globals['_AGENTSPEC'].fields_by_name['cache_time']._loaded_options = None
   _globals['_AGENTSPEC'].fields_by_name['cache_time']._serialized_options = b'\272H\016\252\001\013\"\005\010\200\232\236\0012\002\010\001'
-  _globals['_MEMORYPOLICY']._serialized_start=1296
-  _globals['_MEMORYPOLICY']._serialized_end=1424
-  _globals['_APPROVAL']._serialized_start=1426
-  _globals['_APPROVAL']._serialized_end=1518
-  _globals['_TOOLPOLICY']._serialized_start=121
-  _globals['_TOOLPOLICY']._serialized_end=328
-  _globals['_RUNLIMITS']._serialized_start=331
-  _globals['_RUNLIMITS']._serialized_end=618
-  _globals['_AGENTSPEC']._serialized_start=621
-  _globals['_AGENTSPEC']._serialized_end=1293
+  _globals['_AGENTSPEC'].fields_by_name['agents']._loaded_options = None
+  _globals['_AGENTSPEC'].fields_by_name['agents']._serialized_options = b'\272H\"\222\001\037\020\020\030\001\"\031r\027\020\001\030<2\021^[a-z][a-z0-9-]*$'
+  _globals['_MEMORYPOLICY']._serialized_start=1568
+  _globals['_MEMORYPOLICY']._serialized_end=1696
+  _globals['_APPROVAL']._serialized_start=1698
+  _globals['_APPROVAL']._serialized_end=1790
+  _globals['_TOOLPOLICY']._serialized_start=182
+  _globals['_TOOLPOLICY']._serialized_end=389
+  _globals['_RUNLIMITS']._serialized_start=392
+  _globals['_RUNLIMITS']._serialized_end=719
+  _globals['_AGENTSPEC']._serialized_start=722
+  _globals['_AGENTSPEC']._serialized_end=1565
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
+from agentmesh.agent.v1 import team_pb2 as _team_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -41,21 +43,23 @@ class ToolPolicy(_message.Message):
     def __init__(self, tool: _Optional[str] = ..., approval: _Optional[_Union[Approval, str]] = ..., time_limit: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RunLimits(_message.Message):
-    __slots__ = ("max_model_calls", "max_tool_calls", "max_tokens", "timeout", "max_cost_micros")
+    __slots__ = ("max_model_calls", "max_tool_calls", "max_tokens", "timeout", "max_cost_micros", "max_depth")
     MAX_MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     MAX_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    MAX_DEPTH_FIELD_NUMBER: _ClassVar[int]
     max_model_calls: int
     max_tool_calls: int
     max_tokens: int
     timeout: _duration_pb2.Duration
     max_cost_micros: int
-    def __init__(self, max_model_calls: _Optional[int] = ..., max_tool_calls: _Optional[int] = ..., max_tokens: _Optional[int] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_cost_micros: _Optional[int] = ...) -> None: ...
+    max_depth: int
+    def __init__(self, max_model_calls: _Optional[int] = ..., max_tool_calls: _Optional[int] = ..., max_tokens: _Optional[int] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_cost_micros: _Optional[int] = ..., max_depth: _Optional[int] = ...) -> None: ...
 
 class AgentSpec(_message.Message):
-    __slots__ = ("runtime", "model", "instructions", "tools", "temperature", "memory", "limits", "tool_policies", "fallback_models", "cache_time")
+    __slots__ = ("runtime", "model", "instructions", "tools", "temperature", "memory", "limits", "tool_policies", "fallback_models", "cache_time", "agents", "team", "output_schema")
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +70,9 @@ class AgentSpec(_message.Message):
     TOOL_POLICIES_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_MODELS_FIELD_NUMBER: _ClassVar[int]
     CACHE_TIME_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    TEAM_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     runtime: str
     model: str
     instructions: str
@@ -76,4 +83,7 @@ class AgentSpec(_message.Message):
     tool_policies: _containers.RepeatedCompositeFieldContainer[ToolPolicy]
     fallback_models: _containers.RepeatedScalarFieldContainer[str]
     cache_time: _duration_pb2.Duration
-    def __init__(self, runtime: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., temperature: _Optional[float] = ..., memory: _Optional[_Union[MemoryPolicy, str]] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ..., tool_policies: _Optional[_Iterable[_Union[ToolPolicy, _Mapping]]] = ..., fallback_models: _Optional[_Iterable[str]] = ..., cache_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    agents: _containers.RepeatedScalarFieldContainer[str]
+    team: _team_pb2.Team
+    output_schema: _struct_pb2.Struct
+    def __init__(self, runtime: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., temperature: _Optional[float] = ..., memory: _Optional[_Union[MemoryPolicy, str]] = ..., limits: _Optional[_Union[RunLimits, _Mapping]] = ..., tool_policies: _Optional[_Iterable[_Union[ToolPolicy, _Mapping]]] = ..., fallback_models: _Optional[_Iterable[str]] = ..., cache_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., agents: _Optional[_Iterable[str]] = ..., team: _Optional[_Union[_team_pb2.Team, _Mapping]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...

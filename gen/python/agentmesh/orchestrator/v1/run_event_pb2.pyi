@@ -60,6 +60,14 @@ class InputAnswered(_message.Message):
     text: str
     def __init__(self, request: _Optional[str] = ..., answer: _Optional[_Union[_input_request_pb2.InputAnswer, str]] = ..., user: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
+class Delegated(_message.Message):
+    __slots__ = ("run", "agent")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    agent: str
+    def __init__(self, run: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
+
 class Heartbeat(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -71,7 +79,7 @@ class Gap(_message.Message):
     def __init__(self, oldest_sequence: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
-    __slots__ = ("sequence", "create_time", "run", "agent", "step", "trace_id", "state_changed", "memory_recalled", "memory_written", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "limit_reached", "heartbeat", "gap", "step_restarted", "input_requested", "input_answered", "steered")
+    __slots__ = ("sequence", "create_time", "run", "agent", "step", "trace_id", "state_changed", "memory_recalled", "memory_written", "step_started", "step_finished", "message_started", "token_delta", "message_finished", "thought_delta", "tool_call", "tool_result", "usage", "limit_reached", "heartbeat", "gap", "step_restarted", "input_requested", "input_answered", "steered", "handed_off", "delegated", "file_written")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +105,9 @@ class RunEvent(_message.Message):
     INPUT_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     INPUT_ANSWERED_FIELD_NUMBER: _ClassVar[int]
     STEERED_FIELD_NUMBER: _ClassVar[int]
+    HANDED_OFF_FIELD_NUMBER: _ClassVar[int]
+    DELEGATED_FIELD_NUMBER: _ClassVar[int]
+    FILE_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     create_time: _timestamp_pb2.Timestamp
     run: str
@@ -122,4 +133,7 @@ class RunEvent(_message.Message):
     input_requested: InputRequested
     input_answered: InputAnswered
     steered: Steered
-    def __init__(self, sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., step: _Optional[str] = ..., trace_id: _Optional[str] = ..., state_changed: _Optional[_Union[RunStateChanged, _Mapping]] = ..., memory_recalled: _Optional[_Union[MemoryRecalled, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., step_restarted: _Optional[_Union[_activity_pb2.StepRestarted, _Mapping]] = ..., input_requested: _Optional[_Union[InputRequested, _Mapping]] = ..., input_answered: _Optional[_Union[InputAnswered, _Mapping]] = ..., steered: _Optional[_Union[Steered, _Mapping]] = ...) -> None: ...
+    handed_off: _activity_pb2.HandedOff
+    delegated: Delegated
+    file_written: _activity_pb2.FileWritten
+    def __init__(self, sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., step: _Optional[str] = ..., trace_id: _Optional[str] = ..., state_changed: _Optional[_Union[RunStateChanged, _Mapping]] = ..., memory_recalled: _Optional[_Union[MemoryRecalled, _Mapping]] = ..., memory_written: _Optional[_Union[_activity_pb2.MemoryWritten, _Mapping]] = ..., step_started: _Optional[_Union[_activity_pb2.StepStarted, _Mapping]] = ..., step_finished: _Optional[_Union[_activity_pb2.StepFinished, _Mapping]] = ..., message_started: _Optional[_Union[_activity_pb2.MessageStarted, _Mapping]] = ..., token_delta: _Optional[_Union[_activity_pb2.TokenDelta, _Mapping]] = ..., message_finished: _Optional[_Union[_activity_pb2.MessageFinished, _Mapping]] = ..., thought_delta: _Optional[_Union[_activity_pb2.ThoughtDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_activity_pb2.ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[_activity_pb2.ToolResult, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., limit_reached: _Optional[_Union[_activity_pb2.LimitReached, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., step_restarted: _Optional[_Union[_activity_pb2.StepRestarted, _Mapping]] = ..., input_requested: _Optional[_Union[InputRequested, _Mapping]] = ..., input_answered: _Optional[_Union[InputAnswered, _Mapping]] = ..., steered: _Optional[_Union[Steered, _Mapping]] = ..., handed_off: _Optional[_Union[_activity_pb2.HandedOff, _Mapping]] = ..., delegated: _Optional[_Union[Delegated, _Mapping]] = ..., file_written: _Optional[_Union[_activity_pb2.FileWritten, _Mapping]] = ...) -> None: ...

@@ -41,7 +41,7 @@ RUN_VIEW_BASIC: RunView
 RUN_VIEW_FULL: RunView
 
 class Run(_message.Message):
-    __slots__ = ("id", "session", "user", "agent", "input", "state", "output", "failure", "usage", "attempt", "limits", "last_sequence", "create_time", "start_time", "finish_time", "requests", "forked_from")
+    __slots__ = ("id", "session", "user", "agent", "input", "state", "output", "failure", "usage", "attempt", "limits", "last_sequence", "create_time", "start_time", "finish_time", "requests", "forked_from", "parent")
     ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class Run(_message.Message):
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     FORKED_FROM_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     session: str
     user: str
@@ -76,4 +77,5 @@ class Run(_message.Message):
     finish_time: _timestamp_pb2.Timestamp
     requests: _containers.RepeatedCompositeFieldContainer[_input_request_pb2.InputRequest]
     forked_from: str
-    def __init__(self, id: _Optional[str] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., output: _Optional[str] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[_input_request_pb2.InputRequest, _Mapping]]] = ..., forked_from: _Optional[str] = ...) -> None: ...
+    parent: str
+    def __init__(self, id: _Optional[str] = ..., session: _Optional[str] = ..., user: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., output: _Optional[str] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., usage: _Optional[_Union[_activity_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., last_sequence: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[_input_request_pb2.InputRequest, _Mapping]]] = ..., forked_from: _Optional[str] = ..., parent: _Optional[str] = ...) -> None: ...

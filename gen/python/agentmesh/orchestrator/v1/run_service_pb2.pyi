@@ -7,6 +7,7 @@ from agentmesh.policy.v1 import method_pb2 as _method_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -38,7 +39,7 @@ ON_BUSY_INTERRUPT: OnBusy
 ON_BUSY_ROLLBACK: OnBusy
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("request_id", "session", "agent", "input", "user", "limits", "on_busy")
+    __slots__ = ("request_id", "session", "agent", "input", "user", "limits", "on_busy", "output_schema")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +47,7 @@ class CreateRunRequest(_message.Message):
     USER_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     ON_BUSY_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     session: str
     agent: str
@@ -53,7 +55,8 @@ class CreateRunRequest(_message.Message):
     user: str
     limits: _agent_spec_pb2.RunLimits
     on_busy: OnBusy
-    def __init__(self, request_id: _Optional[str] = ..., session: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., user: _Optional[str] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., on_busy: _Optional[_Union[OnBusy, str]] = ...) -> None: ...
+    output_schema: _struct_pb2.Struct
+    def __init__(self, request_id: _Optional[str] = ..., session: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., user: _Optional[str] = ..., limits: _Optional[_Union[_agent_spec_pb2.RunLimits, _Mapping]] = ..., on_busy: _Optional[_Union[OnBusy, str]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
     __slots__ = ("run", "on_disconnect")
@@ -72,20 +75,22 @@ class GetRunRequest(_message.Message):
     def __init__(self, run: _Optional[str] = ..., view: _Optional[_Union[_run_pb2.RunView, str]] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("session", "agent", "state", "view", "page_size", "page_token")
+    __slots__ = ("session", "agent", "state", "view", "page_size", "page_token", "parent")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
     session: str
     agent: str
     state: _run_pb2.RunState
     view: _run_pb2.RunView
     page_size: int
     page_token: str
-    def __init__(self, session: _Optional[str] = ..., agent: _Optional[str] = ..., state: _Optional[_Union[_run_pb2.RunState, str]] = ..., view: _Optional[_Union[_run_pb2.RunView, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    parent: str
+    def __init__(self, session: _Optional[str] = ..., agent: _Optional[str] = ..., state: _Optional[_Union[_run_pb2.RunState, str]] = ..., view: _Optional[_Union[_run_pb2.RunView, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., parent: _Optional[str] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")

@@ -1,10 +1,11 @@
 from agentmesh.agent.v1 import activity_pb2 as _activity_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -22,14 +23,16 @@ STEP_STATE_FAILED: StepState
 STEP_STATE_WAITING: StepState
 
 class ToolOutcome(_message.Message):
-    __slots__ = ("content", "is_error", "memory")
+    __slots__ = ("content", "is_error", "memory", "sources")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     IS_ERROR_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     content: str
     is_error: bool
     memory: str
-    def __init__(self, content: _Optional[str] = ..., is_error: bool = ..., memory: _Optional[str] = ...) -> None: ...
+    sources: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Source]
+    def __init__(self, content: _Optional[str] = ..., is_error: bool = ..., memory: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[_activity_pb2.Source, _Mapping]]] = ...) -> None: ...
 
 class StepResult(_message.Message):
     __slots__ = ("completion", "tool")
