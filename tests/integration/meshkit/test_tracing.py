@@ -136,6 +136,9 @@ async def test_calls_are_measured_by_method_and_status(mesh: Mesh, recorder: Rec
         await stub.Say(Echo())
     with pytest.raises(errors.NotFound):
         await stub.Once(Echo())
+    async with asyncio.timeout(2):
+        while len(recorder.codes()) < 4:  # the caller hears of the end before the server has noted it
+            await asyncio.sleep(0.01)
     data = recorder.reader.get_metrics_data()
     assert data is not None
     points = {
