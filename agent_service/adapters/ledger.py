@@ -25,6 +25,7 @@ _SECONDS = 20.0
 """How long a ledger that is away is waited for; a restart of the orchestrator takes less."""
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.2, 2.0
 _KINDS = {StepKind.MODEL: activity_pb2.STEP_KIND_MODEL, StepKind.TOOL: activity_pb2.STEP_KIND_TOOL}
+_KINDS_OF = {number: kind for kind, number in _KINDS.items()}
 
 
 class MeshLedgers:
@@ -46,9 +47,22 @@ class _MeshLedger:
     def __init__(self, stub: "LedgerServiceAsyncStub", task: Task) -> None:
         self._stub, self._agent = stub, task.agent
         self._credentials = (("authorization", f"Bearer {task.ledger_token}"),)
+        self._ahead: dict[tuple[StepKind, bytes, int], Replay] = {}
 
     async def begin(self, ask: Ask) -> Verdict:
-        """Ask to begin a step; a ledger that is away is waited for."""
+        """Ask to begin a step; a ledger that is away is waited for.
+
+        Once a step is replayed, those after it are read ahead, some at a time: a run that was interrupted asks for them
+        next. What is recorded stays so, and the first step that is not is asked for again, also by whom.
+        """
+        if ahead := self._ahead.pop((ask.kind, ask.digest, ask.occurrence), None):
+            return ahead
+        verdict = await self._begin(ask)
+        if isinstance(verdict, Replay) and not verdict.cached:
+            await self._read_ahead(verdict.step)
+        return verdict
+
+    async def _begin(self, ask: Ask) -> Verdict:
         request = ledger_service_pb2.BeginStepRequest(
             kind=_KINDS[ask.kind],
             name=ask.name,
@@ -59,15 +73,23 @@ class _MeshLedger:
             repeatable=ask.repeatable,
         )
         answer = await self._ask(self._stub.BeginStep, request)
-        steering = tuple(Steering(said.number, said.text) for said in answer.steering)
+        steering = _steering_of(answer)
         match answer.WhichOneof("verdict"):
             case "execute":
                 return Execute(answer.step, answer.execute.idempotency_key, answer.execute.arguments, steering)
             case "replay":
-                return Replay(answer.step, _result_of(answer.replay.result), answer.replay.cached, steering)
+                return _replay_of(answer)
             case "suspend":
                 return Suspend()
         raise Internal("the ledger gave a verdict that this version does not know")
+
+    async def _read_ahead(self, step: str) -> None:
+        request = ledger_service_pb2.ReplayStepsRequest(after=step)
+        answer = await self._ask(self._stub.ReplaySteps, request)
+        self._ahead = {
+            (_KINDS_OF[recorded.kind], recorded.digest, recorded.occurrence): _replay_of(recorded)
+            for recorded in answer.steps
+        }
 
     async def complete(self, step: str, result: Result | None, usage: Usage) -> None:
         """Record what a step brought."""
@@ -97,6 +119,16 @@ class _MeshLedger:
                     raise Unavailable("the ledger is away") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+
+
+def _replay_of(told: ledger_service_pb2.BeginStepResponse | ledger_service_pb2.RecordedStep) -> Replay:
+    return Replay(told.step, _result_of(told.replay.result), told.replay.cached, _steering_of(told))
+
+
+def _steering_of(
+    told: ledger_service_pb2.BeginStepResponse | ledger_service_pb2.RecordedStep,
+) -> tuple[Steering, ...]:
+    return tuple(Steering(said.number, said.text) for said in told.steering)
 
 
 def _result_of(result: step_pb2.StepResult) -> Result:

@@ -6,11 +6,19 @@ from agentmesh.orchestrator.v1 import ledger_service_pb2
 from meshkit.context import CallContext
 from meshkit.errors import InvalidArgument, PermissionDenied
 from orchestrator.convert.outcomes import outcome_from_proto, outcome_to_proto
-from orchestrator.domain.ledger import Attempt, Execute, Replay, Said, StepAsk, StepName, Verdict
+from orchestrator.domain.ledger import Attempt, Execute, Recorded, Replay, Said, StepAsk, StepName, Verdict
 from orchestrator.domain.model import Usage
 from orchestrator.domain.steps import Outcome, StepKind
 
-__all__ = ["ask_from_proto", "attempt_of", "outcome_of", "step_name", "usage_from_proto", "verdict_to_proto"]
+__all__ = [
+    "ask_from_proto",
+    "attempt_of",
+    "outcome_of",
+    "recorded_to_proto",
+    "step_name",
+    "usage_from_proto",
+    "verdict_to_proto",
+]
 
 _LAST_NUMBER = 2**31 - 1
 
@@ -52,6 +60,19 @@ def verdict_to_proto(verdict: Verdict) -> ledger_service_pb2.BeginStepResponse:
                 steering=map(_steering, steering),
             )
     return ledger_service_pb2.BeginStepResponse(suspend=ledger_service_pb2.Suspend())
+
+
+def recorded_to_proto(recorded: Recorded) -> ledger_service_pb2.RecordedStep:
+    """Return a recorded step."""
+    verdict = verdict_to_proto(recorded.replay)
+    return ledger_service_pb2.RecordedStep(
+        step=verdict.step,
+        kind=f"STEP_KIND_{recorded.kind}",
+        digest=recorded.digest,
+        occurrence=recorded.occurrence,
+        replay=verdict.replay,
+        steering=verdict.steering,
+    )
 
 
 def step_name(step: str) -> StepName:

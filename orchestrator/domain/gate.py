@@ -8,6 +8,7 @@ on changed in between; that is the store's.
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 from meshkit.errors import Aborted, InvalidArgument, ResourceExhausted
 from orchestrator.domain.events import StateChange
@@ -23,6 +24,7 @@ from orchestrator.domain.ledger import (
     Hold,
     LedgerStore,
     Look,
+    Recorded,
     Replay,
     StepAsk,
     StepName,
@@ -80,6 +82,10 @@ class Gate:
                 # Any event may be the one: whatever lets a run go on is told.
                 if not await watch.beyond(verdict.sequence, give_up - loop.time()):
                     return Suspend()
+
+    async def recorded(self, attempt: Attempt, after: StepName) -> Sequence[Recorded]:
+        """Return what the run has done after that step, as much as goes into one answer."""
+        return await self._ledger.recorded(attempt, after.number)
 
     async def complete(self, attempt: Attempt, step: StepName, outcome: Outcome | None, usage: Usage) -> None:
         """Record what a step brought; None: it failed. Raises Aborted (ATTEMPT_SUPERSEDED), NotFound."""

@@ -20,6 +20,7 @@ __all__ = [
     "Hold",
     "LedgerStore",
     "Look",
+    "Recorded",
     "Replay",
     "Said",
     "StepAsk",
@@ -84,6 +85,16 @@ class Replay:
     outcome: Outcome
     cached: bool = False
     steering: Sequence[Said] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is told, and what has to be asked for it."""
+
+    kind: StepKind
+    digest: bytes
+    occurrence: int
+    replay: Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,10 @@ class LedgerStore(Protocol):
 
         Raises what `decide` raises.
         """
+        ...
+
+    async def recorded(self, attempt: Attempt, after: int) -> Sequence[Recorded]:
+        """Return what is recorded after the step of that number, as much as goes into one answer."""
         ...
 
     async def complete(self, attempt: Attempt, step: StepName, outcome: Outcome | None, usage: Usage) -> None:

@@ -10,6 +10,7 @@ from orchestrator.convert.steps import (
     ask_from_proto,
     attempt_of,
     outcome_of,
+    recorded_to_proto,
     step_name,
     usage_from_proto,
     verdict_to_proto,
@@ -31,6 +32,13 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         """Say what is to be done about a step."""
         verdict = await self._gate.begin(attempt_of(current()), ask_from_proto(request))
         return verdict_to_proto(verdict)
+
+    async def ReplaySteps(
+        self, request: ledger_service_pb2.ReplayStepsRequest, context: Any
+    ) -> ledger_service_pb2.ReplayStepsResponse:
+        """Give what the run has done."""
+        steps = await self._gate.recorded(attempt_of(current()), step_name(request.after))
+        return ledger_service_pb2.ReplayStepsResponse(steps=map(recorded_to_proto, steps))
 
     async def CompleteStep(
         self, request: ledger_service_pb2.CompleteStepRequest, context: Any

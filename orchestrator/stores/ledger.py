@@ -8,7 +8,7 @@ person, which is several writes, takes the run's lock first.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from orchestrator.domain.ledger import (
     Held,
     Hold,
     Look,
+    Recorded,
     Replay,
     StepAsk,
     StepName,
@@ -41,6 +42,7 @@ from orchestrator.domain.ports import Clock, EventCodec
 from orchestrator.domain.steps import Outcome, Step, StepKind, StepState
 from orchestrator.stores.asking import ask_person
 from orchestrator.stores.guesses import Guesses
+from orchestrator.stores.recorded import read_recorded, said_of
 from orchestrator.stores.requests import request_of
 from orchestrator.stores.rows import run_of
 from orchestrator.stores.telling import announce, lock_run
@@ -186,6 +188,10 @@ class PostgresLedger:
                         if held := await self._ask(attempt, ask, decide):
                             return held
 
+    async def recorded(self, attempt: Attempt, after: int) -> Sequence[Recorded]:
+        """Return what is recorded after a step."""
+        return await read_recorded(self._pool, attempt, after, self._decode)
+
     async def complete(self, attempt: Attempt, step: StepName, outcome: Outcome | None, usage: Usage) -> None:
         """Record what a step brought."""
         content = None if outcome is None else self._encode(outcome)
@@ -214,7 +220,7 @@ class PostgresLedger:
             step,
             request_of({**row["request"], "step_id": step.id}) if step and row["request"] is not None else None,
             self._decode(row["cached_content"]) if row["cached_content"] is not None else None,
-            _said(row["said"]),
+            said_of(row["said"]),
         )
 
     def _step_of(self, row: Any, ask: StepAsk) -> Step:
@@ -252,7 +258,7 @@ class PostgresLedger:
             run.id, row["number"], ask.kind, ask.digest, ask.occurrence, ask.name, ask.agent, state, run.attempt,
             run.create_time, arguments=arguments,
         )  # fmt: skip
-        said = (*look.said, *_said(row["said"]))
+        said = (*look.said, *said_of(row["said"]))
         if isinstance(decision, Finish):
             return Replay(begun.id, decision.outcome, decision.cached, said)
         return executing(run, ask, begun, replace(look, said=said))
@@ -282,7 +288,3 @@ def _decided(decide: Decide, look: Look) -> Decision | None:
 
 def _digest(content: bytes | None) -> bytes | None:
     return None if content is None else hashlib.sha256(content).digest()
-
-
-def _said(pairs: list[list[Any]] | None) -> tuple[tuple[int, str], ...]:
-    return tuple((number, text) for number, text in pairs or ())

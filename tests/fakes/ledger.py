@@ -43,6 +43,7 @@ class Book:
     results: dict[str, ledger_service_pb2.CompleteStepRequest] = field(default_factory=dict)
     asked: list[Begin] = field(default_factory=list)
     completed: list[ledger_service_pb2.CompleteStepRequest] = field(default_factory=list)
+    read_ahead: list[str] = field(default_factory=list)
     attempt: int = 0
 
 
@@ -73,6 +74,22 @@ class LedgerPeer(LedgerServiceServicer):
             kind = "model" if request.kind == _MODEL else "tool"
             step = book.steps[key] = f"{kind}-{len(book.steps) + 1}"
         return Verdict(step=step, execute={"idempotency_key": f"{run}/{step}"})
+
+    async def ReplaySteps(  # noqa: N802
+        self, request: ledger_service_pb2.ReplayStepsRequest, _context: Any
+    ) -> ledger_service_pb2.ReplayStepsResponse:
+        _run, book = self._book()
+        book.read_ahead.append(request.after)
+        after = int(request.after.rpartition("-")[2])
+        return ledger_service_pb2.ReplayStepsResponse(
+            steps=[
+                ledger_service_pb2.RecordedStep(
+                    step=step, kind=kind, digest=digest, occurrence=nth, replay={"result": book.results[step].result}
+                )
+                for (kind, digest, nth), step in book.steps.items()
+                if step in book.results and int(step.rpartition("-")[2]) > after
+            ]
+        )
 
     async def CompleteStep(self, request: Any, _context: Any) -> ledger_service_pb2.CompleteStepResponse:  # noqa: N802
         _run, book = self._book()

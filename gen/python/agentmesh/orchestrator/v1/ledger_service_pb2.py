@@ -28,7 +28,7 @@ from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_me
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.agentmesh/orchestrator/v1/ledger_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a$agentmesh/orchestrator/v1/step.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa5\x02\n\x10\x42\x65ginStepRequest\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1f\n\x06\x64igest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h R\x06\x64igest\x12+\n\noccurrence\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01R\noccurrence\x12\'\n\targuments\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12\x1e\n\nrepeatable\x18\x07 \x01(\x08R\nrepeatable\"J\n\x08Steering\x12\x1f\n\x06number\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\"e\n\x07\x45xecute\x12\x31\n\x0fidempotency_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\'\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"_\n\x06Replay\x12=\n\x06result\x18\x01 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12\x16\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08R\x06\x63\x61\x63hed\"\t\n\x07Suspend\"\xc3\x02\n\x11\x42\x65ginStepResponse\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12>\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\".agentmesh.orchestrator.v1.ExecuteH\x00R\x07\x65xecute\x12;\n\x06replay\x18\x03 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayH\x00R\x06replay\x12>\n\x07suspend\x18\x04 \x01(\x0b\x32\".agentmesh.orchestrator.v1.SuspendH\x00R\x07suspend\x12I\n\x08steering\x18\x05 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steeringB\t\n\x07verdict\"\xb5\x01\n\x13\x43ompleteStepRequest\x12.\n\x04step\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x04step\x12=\n\x06result\x18\x02 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\x03 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x16\n\x14\x43ompleteStepResponse2\x99\x02\n\rLedgerService\x12~\n\tBeginStep\x12+.agentmesh.orchestrator.v1.BeginStepRequest\x1a,.agentmesh.orchestrator.v1.BeginStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x87\x01\n\x0c\x43ompleteStep\x12..agentmesh.orchestrator.v1.CompleteStepRequest\x1a/.agentmesh.orchestrator.v1.CompleteStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.agentmesh/orchestrator/v1/ledger_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a$agentmesh/orchestrator/v1/step.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa5\x02\n\x10\x42\x65ginStepRequest\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1f\n\x06\x64igest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h R\x06\x64igest\x12+\n\noccurrence\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01R\noccurrence\x12\'\n\targuments\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12\x1e\n\nrepeatable\x18\x07 \x01(\x08R\nrepeatable\"J\n\x08Steering\x12\x1f\n\x06number\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\"e\n\x07\x45xecute\x12\x31\n\x0fidempotency_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\'\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"_\n\x06Replay\x12=\n\x06result\x18\x01 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12\x16\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08R\x06\x63\x61\x63hed\"\t\n\x07Suspend\"\xc3\x02\n\x11\x42\x65ginStepResponse\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12>\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\".agentmesh.orchestrator.v1.ExecuteH\x00R\x07\x65xecute\x12;\n\x06replay\x18\x03 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayH\x00R\x06replay\x12>\n\x07suspend\x18\x04 \x01(\x0b\x32\".agentmesh.orchestrator.v1.SuspendH\x00R\x07suspend\x12I\n\x08steering\x18\x05 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steeringB\t\n\x07verdict\"F\n\x12ReplayStepsRequest\x12\x30\n\x05\x61\x66ter\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x05\x61\x66ter\"\xb7\x02\n\x0cRecordedStep\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1f\n\x06\x64igest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 R\x06\x64igest\x12\'\n\noccurrence\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\noccurrence\x12\x39\n\x06replay\x18\x05 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayR\x06replay\x12I\n\x08steering\x18\x06 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steering\"^\n\x13ReplayStepsResponse\x12G\n\x05steps\x18\x01 \x03(\x0b\x32\'.agentmesh.orchestrator.v1.RecordedStepB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x05steps\"\xb5\x01\n\x13\x43ompleteStepRequest\x12.\n\x04step\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x04step\x12=\n\x06result\x18\x02 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\x03 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x16\n\x14\x43ompleteStepResponse2\xa0\x03\n\rLedgerService\x12~\n\tBeginStep\x12+.agentmesh.orchestrator.v1.BeginStepRequest\x1a,.agentmesh.orchestrator.v1.BeginStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x84\x01\n\x0bReplaySteps\x12-.agentmesh.orchestrator.v1.ReplayStepsRequest\x1a..agentmesh.orchestrator.v1.ReplayStepsResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x87\x01\n\x0c\x43ompleteStep\x12..agentmesh.orchestrator.v1.CompleteStepRequest\x1a/.agentmesh.orchestrator.v1.CompleteStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,10 +59,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGINSTEPRESPONSE'].fields_by_name['step']._serialized_options = b'\272H\004r\002\030@'
   _globals['_BEGINSTEPRESPONSE'].fields_by_name['steering']._loaded_options = None
   _globals['_BEGINSTEPRESPONSE'].fields_by_name['steering']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_REPLAYSTEPSREQUEST'].fields_by_name['after']._loaded_options = None
+  _globals['_REPLAYSTEPSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[a-z]+-[0-9]+$'
+  _globals['_RECORDEDSTEP'].fields_by_name['step']._loaded_options = None
+  _globals['_RECORDEDSTEP'].fields_by_name['step']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RECORDEDSTEP'].fields_by_name['kind']._loaded_options = None
+  _globals['_RECORDEDSTEP'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_RECORDEDSTEP'].fields_by_name['digest']._loaded_options = None
+  _globals['_RECORDEDSTEP'].fields_by_name['digest']._serialized_options = b'\272H\004z\002\030 '
+  _globals['_RECORDEDSTEP'].fields_by_name['occurrence']._loaded_options = None
+  _globals['_RECORDEDSTEP'].fields_by_name['occurrence']._serialized_options = b'\272H\004\032\002(\001'
+  _globals['_RECORDEDSTEP'].fields_by_name['steering']._loaded_options = None
+  _globals['_RECORDEDSTEP'].fields_by_name['steering']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_REPLAYSTEPSRESPONSE'].fields_by_name['steps']._loaded_options = None
+  _globals['_REPLAYSTEPSRESPONSE'].fields_by_name['steps']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_COMPLETESTEPREQUEST'].fields_by_name['step']._loaded_options = None
   _globals['_COMPLETESTEPREQUEST'].fields_by_name['step']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[a-z]+-[0-9]+$'
   _globals['_LEDGERSERVICE'].methods_by_name['BeginStep']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['BeginStep']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
+  _globals['_LEDGERSERVICE'].methods_by_name['ReplaySteps']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['ReplaySteps']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
   _globals['_LEDGERSERVICE'].methods_by_name['CompleteStep']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['CompleteStep']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
   _globals['_BEGINSTEPREQUEST']._serialized_start=214
@@ -77,10 +93,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPEND']._serialized_end=794
   _globals['_BEGINSTEPRESPONSE']._serialized_start=797
   _globals['_BEGINSTEPRESPONSE']._serialized_end=1120
-  _globals['_COMPLETESTEPREQUEST']._serialized_start=1123
-  _globals['_COMPLETESTEPREQUEST']._serialized_end=1304
-  _globals['_COMPLETESTEPRESPONSE']._serialized_start=1306
-  _globals['_COMPLETESTEPRESPONSE']._serialized_end=1328
-  _globals['_LEDGERSERVICE']._serialized_start=1331
-  _globals['_LEDGERSERVICE']._serialized_end=1612
+  _globals['_REPLAYSTEPSREQUEST']._serialized_start=1122
+  _globals['_REPLAYSTEPSREQUEST']._serialized_end=1192
+  _globals['_RECORDEDSTEP']._serialized_start=1195
+  _globals['_RECORDEDSTEP']._serialized_end=1506
+  _globals['_REPLAYSTEPSRESPONSE']._serialized_start=1508
+  _globals['_REPLAYSTEPSRESPONSE']._serialized_end=1602
+  _globals['_COMPLETESTEPREQUEST']._serialized_start=1605
+  _globals['_COMPLETESTEPREQUEST']._serialized_end=1786
+  _globals['_COMPLETESTEPRESPONSE']._serialized_start=1788
+  _globals['_COMPLETESTEPRESPONSE']._serialized_end=1810
+  _globals['_LEDGERSERVICE']._serialized_start=1813
+  _globals['_LEDGERSERVICE']._serialized_end=2229
 # @@protoc_insertion_point(module_scope)

@@ -69,6 +69,34 @@ class BeginStepResponse(_message.Message):
     steering: _containers.RepeatedCompositeFieldContainer[Steering]
     def __init__(self, step: _Optional[str] = ..., execute: _Optional[_Union[Execute, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., suspend: _Optional[_Union[Suspend, _Mapping]] = ..., steering: _Optional[_Iterable[_Union[Steering, _Mapping]]] = ...) -> None: ...
 
+class ReplayStepsRequest(_message.Message):
+    __slots__ = ("after",)
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    def __init__(self, after: _Optional[str] = ...) -> None: ...
+
+class RecordedStep(_message.Message):
+    __slots__ = ("step", "kind", "digest", "occurrence", "replay", "steering")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OCCURRENCE_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    STEERING_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    kind: _activity_pb2.StepKind
+    digest: bytes
+    occurrence: int
+    replay: Replay
+    steering: _containers.RepeatedCompositeFieldContainer[Steering]
+    def __init__(self, step: _Optional[str] = ..., kind: _Optional[_Union[_activity_pb2.StepKind, str]] = ..., digest: _Optional[bytes] = ..., occurrence: _Optional[int] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., steering: _Optional[_Iterable[_Union[Steering, _Mapping]]] = ...) -> None: ...
+
+class ReplayStepsResponse(_message.Message):
+    __slots__ = ("steps",)
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[RecordedStep]
+    def __init__(self, steps: _Optional[_Iterable[_Union[RecordedStep, _Mapping]]] = ...) -> None: ...
+
 class CompleteStepRequest(_message.Message):
     __slots__ = ("step", "result", "usage")
     STEP_FIELD_NUMBER: _ClassVar[int]

@@ -42,6 +42,11 @@ class LedgerServiceStub(object):
                 request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepRequest.SerializeToString,
                 response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepResponse.FromString,
                 _registered_method=True)
+        self.ReplaySteps = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.LedgerService/ReplaySteps',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsResponse.FromString,
+                _registered_method=True)
         self.CompleteStep = channel.unary_unary(
                 '/agentmesh.orchestrator.v1.LedgerService/CompleteStep',
                 request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepRequest.SerializeToString,
@@ -64,6 +69,14 @@ class LedgerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplaySteps(self, request, context):
+        """Gives recorded steps in their order, so that a run which begins again need not ask for each of them. What is not among
+        them, ask with BeginStep. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteStep(self, request, context):
         """Records what a step brought, or that it failed. Only what is recorded is ever replayed. Returns NOT_FOUND for a step
         that was not begun. A retry is safe: the first result stays.
@@ -79,6 +92,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.BeginStep,
                     request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepRequest.FromString,
                     response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepResponse.SerializeToString,
+            ),
+            'ReplaySteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaySteps,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsResponse.SerializeToString,
             ),
             'CompleteStep': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteStep,
@@ -116,6 +134,33 @@ class LedgerService(object):
             '/agentmesh.orchestrator.v1.LedgerService/BeginStep',
             agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepRequest.SerializeToString,
             agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.BeginStepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaySteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.LedgerService/ReplaySteps',
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReplayStepsResponse.FromString,
             options,
             channel_credentials,
             insecure,

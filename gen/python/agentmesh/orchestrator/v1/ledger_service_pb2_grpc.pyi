@@ -33,6 +33,14 @@ class LedgerServiceStub:
     A retry is safe: it gets the same answer.
     """
 
+    ReplaySteps: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsResponse,
+    ]
+    """Gives recorded steps in their order, so that a run which begins again need not ask for each of them. What is not among
+    them, ask with BeginStep. A retry is safe.
+    """
+
     CompleteStep: grpc.UnaryUnaryMultiCallable[
         agentmesh.orchestrator.v1.ledger_service_pb2.CompleteStepRequest,
         agentmesh.orchestrator.v1.ledger_service_pb2.CompleteStepResponse,
@@ -54,6 +62,14 @@ class LedgerServiceAsyncStub:
     """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
     `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
     A retry is safe: it gets the same answer.
+    """
+
+    ReplaySteps: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsResponse,
+    ]
+    """Gives recorded steps in their order, so that a run which begins again need not ask for each of them. What is not among
+    them, ask with BeginStep. A retry is safe.
     """
 
     CompleteStep: grpc.aio.UnaryUnaryMultiCallable[
@@ -79,6 +95,16 @@ class LedgerServiceServicer(metaclass=abc.ABCMeta):
         """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
         `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
         A retry is safe: it gets the same answer.
+        """
+
+    @abc.abstractmethod
+    def ReplaySteps(
+        self,
+        request: agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.ledger_service_pb2.ReplayStepsResponse]]:
+        """Gives recorded steps in their order, so that a run which begins again need not ask for each of them. What is not among
+        them, ask with BeginStep. A retry is safe.
         """
 
     @abc.abstractmethod
