@@ -43,6 +43,7 @@ ENVIRONMENTS = {
     "dev": Environment(".venv", ("mesh", "dev")),
     "gen": Environment(".venv-gen", ("gen",), editable=False),
     "langchain": Environment(".venv-langchain", ("langchain",)),
+    "crewai": Environment(".venv-crewai", ("crewai",)),
 }
 
 _UV = Environment(".venv-uv", ("uv",), editable=False)
