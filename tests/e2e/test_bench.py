@@ -34,7 +34,7 @@ ROWS = {
     "Processor time, microseconds a token": ["Envoy, 1 stream", "Envoy, 20 streams, as fast", "Envoy, steady state"],
     "Memory of 20 interactions": ["GetContext, at the service", "GetContext, through Envoy", "StoreInteraction"],
     "Memory of 100 interactions": ["GetContext, at the service", "GetContext, through Envoy", "StoreInteraction"],
-    "The ledger": ["BeginStep", "CompleteStep", "one step", "replayed"],
+    "The ledger": ["BeginStep", "CompleteStep", "one step", "a replayed step", "an empty call"],
     "A run that calls": ["kill -9 of agent-langchain", "kill -9 of orchestrator"],
 }
 
