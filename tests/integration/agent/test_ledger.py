@@ -52,7 +52,6 @@ async def test_a_second_attempt_asks_nobody(client: Client, model: ModelServer, 
     assert [started.replayed for started in again.all("step_started")] == [True] * 3
     assert not again.all("usage"), "what was replayed cost nothing"
     assert again.all("completed")[0].usage == activity_pb2.Usage()
-    book = ledger.books[number]
     assert ledger.books[number].read_ahead == ["model-1"], "one question, and the rest is read ahead"
 
 
