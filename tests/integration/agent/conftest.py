@@ -16,6 +16,7 @@ import pytest_asyncio
 from agentmesh.agent.v1 import agent_service_pb2, agent_spec_pb2
 from agentmesh.agent.v1.agent_service_pb2_grpc import AgentServiceStub
 
+from meshctl.environments import ensure
 from meshkit.ids import new_id
 from meshkit.rpc.channel import MeshChannel, open_channel
 from meshkit.rpc.service_config import load_service_config
@@ -24,7 +25,6 @@ from tests.fakes.ledger import LedgerPeer, ledger_server, token
 from tests.fakes.model_server import ModelServer
 
 ROOT = Path(__file__).resolve().parents[3]
-PYTHON = ROOT / ".venv-langchain" / "bin" / "python"
 MODEL_KEY = "sk-canary-4f1b7a90c2d84e6fb3a5"  # planted: it may reach the model's endpoint and nothing else
 
 AgentEvent = agent_service_pb2.AgentEvent
@@ -64,10 +64,11 @@ def agent_process(
     tokens: TestTokens,
     ledger: LedgerPeer,
     *,
+    runtime: str = "langchain",
     arguments: Sequence[str] = ("-m", "agent_service"),
     **variables: str,
 ) -> Iterator[Process]:
-    """Start the service and wait until it listens."""
+    """Start the service in the runtime's environment and wait until it listens."""
     key_file = directory / "model.key"
     key_file.write_text(MODEL_KEY)
     address = f"unix:{directory}/agent.sock"
@@ -75,6 +76,7 @@ def agent_process(
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{ROOT}:{ROOT / 'gen' / 'python'}",
         "MESH_LISTEN": address,
+        "MESH_RUNTIME": runtime,
         "MESH_MODEL_URL": model_url,
         "MESH_MODEL": "scripted-1",
         "MESH_ORCHESTRATOR_ADDRESS": ledger.address,
@@ -95,7 +97,7 @@ def agent_process(
     log = directory / "agent.log"
     with log.open("w") as file:
         child = subprocess.Popen(
-            [PYTHON, *arguments],
+            [ensure(runtime), *arguments],
             env=environment,
             cwd=directory,
             stdout=file,
@@ -185,13 +187,13 @@ class Run:
 class Client:
     """Calls the agent service as the orchestrator does."""
 
-    def __init__(self, channel: MeshChannel, tokens: TestTokens) -> None:
+    def __init__(self, channel: MeshChannel, tokens: TestTokens, runtime: str = "langchain") -> None:
         self.stub = AgentServiceStub(channel)
-        self._tokens = tokens
+        self._tokens, self._runtime = tokens, runtime
 
     def request(self, text: str, *tools: str, **fields: Any) -> Execute:
         """Return a request for a run of its own, unless `fields` name one."""
-        spec = agent_spec_pb2.AgentSpec(runtime="langchain", tools=tools, **fields.pop("spec", {}))
+        spec = agent_spec_pb2.AgentSpec(runtime=self._runtime, tools=tools, **fields.pop("spec", {}))
         run, attempt = fields.setdefault("run", new_id("run")), fields.setdefault("attempt", 1)
         defaults = {"session": "ses_1", "user": "ada", "agent": "helper"}
         ledger_token = token(self._tokens, run, attempt)
