@@ -19,7 +19,7 @@ class Config(ServiceSettings):
 
     listen: str = "127.0.0.1:50053"
     """Where it listens."""
-    runtime: Literal["langchain"] = "langchain"
+    runtime: Literal["langchain", "autogen", "crewai", "llamaindex"] = "langchain"
     """The framework that this process runs."""
     model_url: str = Field(pattern=r"^https?://[^\s@]+$")
     """An OpenAI-compatible endpoint, up to and with its `/v1`. Holds no password: that is the key's place."""

@@ -1,8 +1,11 @@
 """What the service is told by its environment, and what it says when that cannot work."""
 
+from typing import get_args
+
 import pytest
 
-from agent_service.config import load_config
+from agent_service.adapters.runtimes import RUNTIMES, load
+from agent_service.config import Config, load_config
 from meshkit.config import ConfigError
 
 GOOD = {"MESH_MODEL_URL": "http://127.0.0.1:1/v1", "MESH_MODEL": "some/model:7b", "MESH_MODEL_KEY": "sk-secret"}
@@ -27,7 +30,7 @@ def test_what_is_left_out_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None
         ("MESH_MODEL_URL", "ftp://host/v1"),
         ("MESH_MODEL_URL", "http://user:password@host/v1"),
         ("MESH_MODEL", "a model"),
-        ("MESH_RUNTIME", "autogen"),
+        ("MESH_RUNTIME", "semantic"),
         ("MESH_MAX_RUNS", "0"),
         ("MESH_MODEL_NEXT_TOKEN_TIMEOUT", "-1"),
         ("MESH_MODEL_PRICES", "small:0.15/0.60"),
@@ -45,3 +48,12 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESH_MODEL", "m")
     with pytest.raises(ConfigError, match="MESH_MODEL_URL is not set"):
         load_config()
+
+
+def test_each_runtime_that_may_be_configured_has_an_adapter() -> None:
+    assert set(get_args(Config.model_fields["runtime"].annotation)) == set(RUNTIMES)
+
+
+def test_a_framework_that_is_not_installed_is_named_with_the_remedy() -> None:
+    with pytest.raises(ConfigError, match=r"no httpx2: start it with \.venv-langchain/bin/python"):
+        load("langchain")
