@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from agentmesh.agent.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 
+from agent_service.adapters import runtimes
 from agent_service.adapters.circuits import CircuitTelemetry
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.adapters.ledger import MeshLedgers
-from agent_service.adapters.runtimes import load_runtime
 from agent_service.adapters.tools.ask_user import AskUser
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.adapters.tools.current_time import CurrentTime
@@ -54,7 +54,7 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
 
     memory = Memory(memory_channel)
     own: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory), AskUser()]
-    runtime = load_runtime(config.runtime)
+    runtime = runtimes.load(config.runtime)
     server.resources.push_async_callback(runtime.close)
     executor = Executor(
         runtime,
