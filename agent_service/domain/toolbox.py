@@ -7,7 +7,7 @@ can correct. Only the gate raises.
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_service.domain.breaker import Breakers, Circuit
@@ -20,11 +20,20 @@ from agent_service.domain.tool import Tool, ToolAnswer, ToolError, ToolRun
 from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
 from meshkit.failpoints import failpoint
 
-__all__ = ["Toolbox"]
+__all__ = ["Toolbox", "WrittenCall"]
 
 _MAX_ID, _MAX_NAME, _MAX_ARGUMENTS = 128, 64, 256 * 1024  # the contract's bounds
 _MAX_ANSWER = 32 * 1024  # characters; more of one answer crowds everything else out of the model's window
 _CUT = "\n[the rest was left out]"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """A call just as the model wrote it. The arguments are text, right or wrong; the id may be missing."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 class Toolbox:
@@ -35,19 +44,20 @@ class Toolbox:
         """What the model may be told of."""
         self._tools = {tool.name: tool for tool in tools}
         self._task, self._gate, self._breakers, self._speaker = task, gate, breakers, speaker
-        self._written: dict[str, str] = {}
+        self._written: list[WrittenCall] = []
         self._seen: set[str] = set()
 
-    def written(self, arguments: Mapping[str, str]) -> None:
-        """Note the arguments of the next calls, by call id, as the model wrote them: a framework may mend them."""
-        self._written = dict(arguments)
+    def written(self, calls: Sequence[WrittenCall]) -> None:
+        """Note the next calls as the model wrote them: a framework may mend arguments, and forget ids."""
+        self._written = list(calls)
 
     async def call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         """Call a tool by whatever name the model chose; `arguments` are what the framework understood.
 
-        Raises what the gate raises, which ends the run: LIMIT_REACHED when it may call no more tools.
+        `call_id` may be empty, for a framework that does not tell it. Raises what the gate raises, which ends the run:
+        LIMIT_REACHED when it may call no more tools.
         """
-        text = self._written.pop(call_id, "") or json.dumps(arguments, ensure_ascii=False)
+        call_id, text = self._claim(call_id, name, arguments)
         tool = self._tools.get(name)
         step = await self._gate.begin(
             StepKind.TOOL,
@@ -61,6 +71,16 @@ class Toolbox:
             return await self._carry_out(step, call_id, name, step.arguments or text)
         finally:
             step.leave()
+
+    def _claim(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the id and the arguments of the call as the model wrote it; each call is claimed once."""
+        found = [call for call in self._written if call.id == call_id] if call_id else []
+        if len(found) != 1:  # none, or numbered alike: it is known by what it says
+            found = [call for call in self._written if call.name == name and _understood(call.arguments) == arguments]
+        if not found:
+            return call_id, json.dumps(arguments, ensure_ascii=False)
+        self._written.remove(found[0])
+        return call_id or found[0].id, found[0].arguments or json.dumps(arguments, ensure_ascii=False)
 
     async def _carry_out(self, step: Step, call_id: str, name: str, text: str) -> ToolAnswer:
         event_id = self._unique(call_id, step)
@@ -116,6 +136,16 @@ class Toolbox:
             event_id = f"{event_id[: _MAX_ID - 16]}{'.' if event_id else ''}{step.id}"
         self._seen.add(event_id)
         return event_id
+
+
+def _understood(arguments: str) -> Any:
+    """Return what a framework makes of arguments: the gateway gives it `{}` for what is no object or no text."""
+    try:
+        value = json.loads(arguments)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _is_ill(error: MeshError) -> bool:

@@ -12,6 +12,7 @@ from agent_service.adapters.gateway.failures import model_failed
 from agent_service.domain.activity import MAX_TEXT_BYTES
 from agent_service.domain.events import FinishReason, Usage
 from agent_service.domain.text import clean
+from agent_service.domain.toolbox import WrittenCall
 
 __all__ = ["Completion", "Piece", "parse"]
 
@@ -94,10 +95,9 @@ class Completion:
             return FinishReason.UNKNOWN
 
     @property
-    def tool_calls(self) -> dict[str, str]:
-        """The arguments of each call that has an id of its own."""
-        ids = [call.id for call in self._calls]
-        return {call.id: call.arguments for call in self._calls if call.id and ids.count(call.id) == 1}
+    def tool_calls(self) -> tuple[WrittenCall, ...]:
+        """The calls of tools, in order."""
+        return tuple(WrittenCall(call.id, call.name, call.arguments) for call in self._calls)
 
     @property
     def calls_tools(self) -> bool:

@@ -15,7 +15,7 @@ from agent_service.domain.breaker import Breakers
 from agent_service.domain.events import AgentEvent
 from agent_service.domain.execution import Executor
 from agent_service.domain.prices import Prices
-from agent_service.domain.runtime import Capability, ModelEndpoint, RuntimeDescription
+from agent_service.domain.runtime import Capability, ModelEndpoint, RuntimeDescription, Speakers
 from agent_service.domain.task import Task
 from agent_service.domain.tool import Tool
 from agent_service.domain.toolbox import Toolbox
@@ -39,7 +39,8 @@ class PlainRuntime:
     def describe(self) -> RuntimeDescription:
         return RuntimeDescription("plain", "1", (Capability.STREAMS_TOKENS,))
 
-    async def run(self, task: Task, model: ModelEndpoint, toolbox: Toolbox) -> str:
+    async def run(self, task: Task, speakers: Speakers) -> str:
+        model, toolbox = speakers.of().model, speakers.of().toolbox
         self.endpoint = model
         headers = {"authorization": f"Bearer {model.key}"}
         async with httpx.AsyncClient(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from agent_service.adapters.gateway.completion import Completion, parse
 from agent_service.adapters.gateway.sse import SseDecoder
 from agent_service.domain.events import FinishReason
+from agent_service.domain.toolbox import WrittenCall
 from meshkit.errors import MeshError
 
 STREAM = (
@@ -78,7 +79,7 @@ def fragment(arguments: Any, **more: Any) -> dict[str, Any]:
 )
 def test_calls_are_put_together_as_endpoints_send_them(calls: list[dict[str, Any]]) -> None:
     completion = built(*calls)
-    assert completion.tool_calls == {"a": "{}", "b": "[]"}
+    assert completion.tool_calls == (WrittenCall("a", "f", "{}"), WrittenCall("b", "g", "[]"))
     told = completion.as_json()["choices"][0]["message"]["tool_calls"]
     # What is no JSON object would break a framework; the toolbox has it as it was written.
     assert [call["function"] for call in told] == [{"name": "f", "arguments": "{}"}, {"name": "g", "arguments": "{}"}]
