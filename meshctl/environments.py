@@ -43,6 +43,7 @@ ENVIRONMENTS = {
     "dev": Environment(".venv", ("mesh", "dev")),
     "gen": Environment(".venv-gen", ("gen",), editable=False),
     "langchain": Environment(".venv-langchain", ("langchain",)),
+    "autogen": Environment(".venv-autogen", ("autogen",)),
     "crewai": Environment(".venv-crewai", ("crewai",)),
 }
 
