@@ -60,7 +60,8 @@ async def test_a_key_opens_its_own_run_only_while_it_lasts(gateway: ModelGateway
     gate = Gate(FreeLedger(), Activity(Limits(), time.monotonic), time.monotonic)
     toolbox = Toolbox([], task(), gate, Breakers(time.monotonic))
     async with httpx.AsyncClient(trust_env=False) as http:
-        with gateway.open(task(run="run_7", attempt=2), gate, toolbox) as endpoint:
+        with gateway.open(task(run="run_7", attempt=2), gate, {"": toolbox}) as speakers:
+            endpoint = speakers.of().model
             assert endpoint.key.startswith("run_7.2.")
             assert endpoint.key not in repr(endpoint)
             bearer = {"authorization": f"Bearer {endpoint.key}"}
@@ -108,7 +109,8 @@ async def test_a_framework_that_hangs_up_closes_the_models_socket(gateway: Model
     model.script(stall_after("a"), when="hang up")
     gate = Gate(FreeLedger(), Activity(Limits(), time.monotonic), time.monotonic)
     toolbox = Toolbox([], task(), gate, Breakers(time.monotonic))
-    with gateway.open(task(), gate, toolbox) as endpoint:
+    with gateway.open(task(), gate, {"": toolbox}) as speakers:
+        endpoint = speakers.of().model
         headers = {"authorization": f"Bearer {endpoint.key}"}
         async with httpx.AsyncClient(trust_env=False) as http:
             url = f"{endpoint.url}/chat/completions"
