@@ -45,6 +45,7 @@ ENVIRONMENTS = {
     "langchain": Environment(".venv-langchain", ("langchain",)),
     "autogen": Environment(".venv-autogen", ("autogen",)),
     "crewai": Environment(".venv-crewai", ("crewai",)),
+    "llamaindex": Environment(".venv-llamaindex", ("llamaindex",)),
 }
 
 _UV = Environment(".venv-uv", ("uv",), editable=False)

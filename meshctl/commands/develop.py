@@ -75,6 +75,7 @@ def lock(
     _run([*compiled, *project, "--extra", "mesh", "--extra", "dev", "-c", "locks/mesh.lock", "-o", "locks/dev.lock"])
     _run([*compiled, *project, "--extra", "langchain", "-o", "locks/langchain.lock"])
     _run([*compiled, *project, "--extra", "autogen", "-o", "locks/autogen.lock"])
+    _run([*compiled, *project, "--extra", "llamaindex", "-o", "locks/llamaindex.lock"])
     without = ["--override", "locks/crewai-overrides.txt"]
     _run([*compiled, *project, *without, "--extra", "crewai", "-o", "locks/crewai.lock"])
     for name in ("gen", "uv"):
