@@ -12,40 +12,11 @@ SILENT_STEP = ["step_started", "usage", "step_finished"]
 TOOL_STEP = ["step_started", "tool_call", "tool_result", "step_finished"]
 
 
-async def test_an_answer_is_told_token_by_token(client: Client, model: ModelServer) -> None:
-    words = ["Grüß", " dich", ", 世界", " 👩‍🚀", "!"]
-    model.script(say(*words, delay=0.02), when="greet me")
-    run = await client.run("greet me")
-    assert run.kinds == [*MODEL_STEP, "completed"]
-    assert run.text == "".join(words) == run.all("completed")[0].output == run.all("message_finished")[0].text
-    assert len(run.all("token_delta")) == len(words)
-    assert run.all("message_finished")[0].finish_reason == activity_pb2.FINISH_REASON_STOP
-    usage = run.all("completed")[0].usage
-    assert (usage.input_tokens, usage.output_tokens, usage.model_calls, usage.tool_calls) == (10, 5, 1, 0)
-    assert {event.step for event in run.events} == {"model-1", ""}
-    assert {event.agent for event in run.events} == {"helper"}
-
-
 async def test_characters_split_over_pieces_arrive_whole(client: Client, model: ModelServer) -> None:
     text = "αβγ 👩‍🚀 世界 ﷽"
     model.script(say(*text, piece_bytes=3), when="split characters")
     run = await client.run("split characters")
     assert run.text == text == run.all("completed")[0].output
-
-
-async def test_reasoning_is_told_apart_from_the_answer(client: Client, model: ModelServer) -> None:
-    model.script(say("42", thought="six times seven"), when="think first")
-    run = await client.run("think first")
-    assert run.kinds[:4] == ["step_started", "thought_delta", "message_started", "token_delta"]
-    assert run.all("thought_delta")[0].text == "six times seven"
-    assert run.all("completed")[0].output == "42"
-
-
-async def test_an_empty_answer_is_an_answer(client: Client, model: ModelServer) -> None:
-    model.script(say(), when="say nothing")
-    run = await client.run("say nothing")
-    assert run.kinds == [kind for kind in MODEL_STEP if kind != "token_delta"] + ["completed"]
-    assert run.all("completed")[0].output == ""
 
 
 async def test_a_long_answer_arrives_whole(client: Client, model: ModelServer) -> None:

@@ -20,51 +20,8 @@ from tests.integration.agent.memory_peer import MemoryPeer, memory_server
 TOOL, SUM = activity_pb2.STEP_KIND_TOOL, {"expression": "1+1"}
 
 
-def shown(run: Run) -> list[tuple[str, str, Any]]:
-    """Return what a person sees of a run, the deltas of a step joined."""
-    seen: list[tuple[str, str, Any]] = []
-    for event in run.events:
-        kind = str(event.WhichOneof("event"))
-        match kind:
-            case "token_delta" if seen and seen[-1][:2] == (event.step, kind):
-                seen[-1] = (event.step, kind, seen[-1][2] + event.token_delta.text)
-            case "token_delta":
-                seen.append((event.step, kind, event.token_delta.text))
-            case "tool_call" | "tool_result" | "message_finished":
-                seen.append((event.step, kind, str(getattr(event, kind))))
-    return seen
-
-
 def only_tools(decide: Script) -> Script:
     return lambda asked: decide(asked) if asked.kind == TOOL else None
-
-
-async def test_a_second_attempt_asks_nobody(client: Client, model: ModelServer, ledger: LedgerPeer) -> None:
-    words = ["It ", "is ", "2, ", "世界", " 👩‍🚀"]
-    model.script(call("calculator", SUM, text="Let me see."), say(*words), when="told twice")
-    number = new_id("run")
-    first = await client.run("told twice", "calculator", run=number)
-    again = await client.run("told twice", "calculator", run=number, attempt=2)
-    assert len(model.about("told twice")) == 2
-    assert shown(again) == shown(first)
-    assert again.all("completed")[0].output == "".join(words)
-    assert [started.replayed for started in first.all("step_started")] == [False] * 3
-    assert [started.replayed for started in again.all("step_started")] == [True] * 3
-    assert not again.all("usage"), "what was replayed cost nothing"
-    assert again.all("completed")[0].usage == activity_pb2.Usage()
-    assert ledger.books[number].read_ahead == ["model-1"], "one question, and the rest is read ahead"
-
-
-async def test_an_attempt_goes_on_behind_what_was_recorded(client: Client, model: ModelServer) -> None:
-    model.script(call("calculator", SUM), stall_after("half ", "an "), say("Whole."), when="cut short")
-    number, first = new_id("run"), Run()
-    running = asyncio.create_task(client.run("cut short", "calculator", run=number, into=first))
-    await until(lambda: first.text == "half an ")
-    running.cancel()  # the orchestrator died
-    second = await client.run("cut short", "calculator", run=number, attempt=2)
-    assert [started.replayed for started in second.all("step_started")] == [True, True, False]
-    assert second.text == second.all("completed")[0].output == "Whole."
-    assert len(model.about("cut short")) == 3
 
 
 async def test_the_same_conversation_has_the_same_digests(
