@@ -119,6 +119,8 @@ def _mesh(model_url: str) -> Iterator[RunningMesh]:
             MESH_MODEL_URL=model_url,
             MESH_MODEL=MODEL,
             MESH_MAX_RUNS="128",
+            MESH_MAX_RUNS_PER_TENANT="128",  # one tenant stands for many
+            MESH_MAX_RUNS_PER_AGENT="128",
             MESH_LIMIT_CALLS_PER_SECOND="100000",
             MESH_LIMIT_CALLS_BURST="100000",
             MESH_LIMIT_STREAMS="1000",
