@@ -5,7 +5,11 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from agent_service.adapters.gateway.upstream import ModelTimeouts
+from agent_service.adapters.tools.wikipedia_search import LANGUAGE
+from agent_service.adapters.web.allowed import Allowed
+from agent_service.adapters.web.guard import Guard
 from agent_service.domain.prices import Prices
+from agent_service.domain.tool import ToolError
 from meshkit.config import ServiceSettings, load
 
 __all__ = ["OFFLINE_MODEL", "Config", "load_config"]
@@ -39,6 +43,13 @@ class Config(ServiceSettings):
     """Where the orchestrator, which keeps the ledger, listens: as `MESH_MEMORY_ADDRESS`."""
     memory_address: str = "127.0.0.1:50052"
     """Where the memory service listens: `host:port`, several IPv4 addresses with commas, or `unix:/path`."""
+    web_allow: str = ""
+    """What agents may fetch although it is not on the public web: `host`, `host:port`, an address or a network like
+    `10.1.0.0/16`, with commas. A site at another port than 80, 443, 8080 and 8443 needs its `host:port`."""
+    wikipedia_url: str = Field(default=f"https://{LANGUAGE}.wikipedia.org/w/api.php", pattern=r"^[^?#]+$")
+    """The MediaWiki API that `wikipedia_search` asks; it may be private. `{language}` stands for a language's code."""
+    arxiv_url: str = Field(default="https://export.arxiv.org/api/query", pattern=r"^[^?#]+$")
+    """The arXiv API that `arxiv_search` asks; it may be private."""
     max_runs: int = Field(default=100, gt=0, le=10_000)
     """How many agents may run in this process at once; more are refused with OVERLOADED."""
 
@@ -47,6 +58,26 @@ class Config(ServiceSettings):
     def _prices_are_readable(cls, value: str) -> str:
         Prices.parse(value)
         return value
+
+    @field_validator("web_allow")
+    @classmethod
+    def _allowed_is_readable(cls, value: str) -> str:
+        Allowed.parse(value)
+        return value
+
+    @field_validator("wikipedia_url", "arxiv_url")
+    @classmethod
+    def _can_be_asked(cls, value: str) -> str:
+        try:
+            Guard().allowing(value.replace(LANGUAGE, "en"))
+        except ToolError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @property
+    def web_allowed(self) -> Allowed:
+        """What agents may fetch beside the public web."""
+        return Allowed.parse(self.web_allow)
 
     @property
     def prices(self) -> Prices:

@@ -10,12 +10,17 @@ from agent_service.adapters.circuits import CircuitTelemetry
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.adapters.ledger import MeshLedgers
+from agent_service.adapters.tools.arxiv_search import ArxivSearch
 from agent_service.adapters.tools.ask_user import AskUser
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.adapters.tools.current_time import CurrentTime
 from agent_service.adapters.tools.memory import Memory
 from agent_service.adapters.tools.memory_remember import MemoryRemember
 from agent_service.adapters.tools.memory_search import MemorySearch
+from agent_service.adapters.tools.web_fetch import WebFetch
+from agent_service.adapters.tools.wikipedia_search import WikipediaSearch
+from agent_service.adapters.web.client import WebClient
+from agent_service.adapters.web.guard import Guard
 from agent_service.config import OFFLINE_MODEL, Config
 from agent_service.domain.breaker import Breakers
 from agent_service.domain.execution import Executor
@@ -53,13 +58,19 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
     server.resources.push_async_callback(gateway.stop)
 
     memory = Memory(memory_channel)
+    web = WebClient(Guard(config.web_allowed))
+    reading: list[Tool] = [
+        WebFetch(web),
+        WikipediaSearch(web, config.wikipedia_url),
+        ArxivSearch(web, config.arxiv_url),
+    ]
     own: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory), AskUser()]
     runtime = runtimes.load(config.runtime)
     server.resources.push_async_callback(runtime.close)
     executor = Executor(
         runtime,
         gateway,
-        [*own, *tools],
+        [*own, *reading, *tools],
         MeshLedgers(ledger_channel),
         breakers,
         max_runs=config.max_runs,

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from agent_service.adapters.web.addresses import Address, read_address
+from agent_service.adapters.web.addresses import Address
 
 __all__ = ["Allowed"]
 
@@ -24,13 +24,13 @@ class Allowed:
         sites: set[tuple[str, int | None]] = set()
         networks: list[IPv4Network | IPv6Network] = []
         for entry in filter(None, map(str.strip, text.split(","))):
-            if "/" in entry or read_address(entry) is not None:
+            try:
                 networks.append(ip_network(entry))
-                continue
-            site = _SITE.fullmatch(entry)
-            if site is None:
-                raise ValueError("write host, host:port, an address or a network, several separated by commas")
-            sites.add((site["host"].lower().strip("[]"), int(site["port"]) if site["port"] else None))
+            except ValueError:
+                site = _SITE.fullmatch(entry)
+                if site is None:
+                    raise ValueError("write host, host:port, an address or a network; commas between them") from None
+                sites.add((site["host"].lower().strip("[]"), int(site["port"]) if site["port"] else None))
         return cls(frozenset(sites), tuple(networks))
 
     def site(self, host: str, port: int, *, usual: bool) -> bool:

@@ -34,6 +34,11 @@ def test_what_is_left_out_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None
         ("MESH_MAX_RUNS", "0"),
         ("MESH_MODEL_NEXT_TOKEN_TIMEOUT", "-1"),
         ("MESH_MODEL_PRICES", "small:0.15/0.60"),
+        ("MESH_WEB_ALLOW", "http://intranet/"),
+        ("MESH_WEB_ALLOW", "10.0.0.1/8"),
+        ("MESH_WIKIPEDIA_URL", "ftp://wiki.corp/api.php"),
+        ("MESH_WIKIPEDIA_URL", "https://user:password@wiki.corp/api.php"),
+        ("MESH_ARXIV_URL", "http://arxiv.corp/query?key=1"),
     ],
 )
 def test_what_cannot_work_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
