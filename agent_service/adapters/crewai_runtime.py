@@ -122,7 +122,7 @@ class _Studio:
     def _crew(self, team: Team) -> "_Crew":
         has_manager = team.kind is TeamKind.HIERARCHICAL
         members = {member.name: self._member(member, has_manager=has_manager) for member in team.members}
-        tasks = [self._crew_task(each, members.get(each.member), has_manager=has_manager) for each in team.tasks]
+        tasks = [self._crew_task(each, members.get(each.member)) for each in team.tasks]
         manager = self._agent("", self._task.agent, self._task.instructions, _MANAGER_GOAL) if has_manager else None
         for agent in (*members.values(), *([manager] if manager else [])):
             agent.coworkers = {member.name: member.role for member in team.members}
@@ -135,12 +135,9 @@ class _Studio:
         backstory = "\n\n".join(part for part in (member.role, *common, member.instructions) if part)
         return self._agent(member.name, member.name, backstory, member.goal or "To fulfil your role.")
 
-    def _crew_task(self, task: TeamTask, agent: "_Agent | None", *, has_manager: bool) -> Any:
+    def _crew_task(self, task: TeamTask, agent: "_Agent | None") -> Any:
         description = f"{task.description}\n\nIt is part of what the user asks for:\n{self._task.input}"
-        made = CrewTask(description=description, expected_output=task.expected_output, agent=agent)
-        if has_manager:
-            made.tools = []  # CrewAI gave the manager those of the member, who is to use them itself
-        return made
+        return CrewTask(description=description, expected_output=task.expected_output, agent=agent)
 
     def _agent(self, speaker: str, role: str, backstory: str, goal: str) -> "_Agent":
         own = self._speakers.of(speaker)
@@ -250,10 +247,13 @@ class _Agent(Agent):  # type: ignore[misc]
 
 
 class _Crew(Crew):  # type: ignore[misc]
-    """A crew without a record of its own: CrewAI would keep what is said in a database, and read all of it again."""
+    """A crew without a record of its own, whose manager has no tools but those that hand out work."""
 
     def _store_execution_log(self, *_: Any, **__: Any) -> None:
-        """Store nothing."""
+        """Store nothing: it would go to a database, of which all is read again for each task of each crew."""
+
+    def _update_manager_tools(self, task: Any, tools: Any) -> Any:
+        return super()._update_manager_tools(task, [])  # not those of the member whose task it is
 
 
 class _Said(str):
