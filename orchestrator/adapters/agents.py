@@ -15,8 +15,9 @@ from meshkit.errors import MeshError
 from meshkit.rpc.channel import MeshChannel
 from meshkit.rpc.streams import open_stream
 from orchestrator.adapters.on_behalf import acting_for
-from orchestrator.convert.agents import spec_to_proto
 from orchestrator.convert.events import activity_of
+from orchestrator.convert.specs import spec_to_proto
+from orchestrator.convert.teams import team_kinds_of
 from orchestrator.domain.model import Run
 from orchestrator.domain.ports import Activity, RuntimeStatus, Task
 
@@ -135,7 +136,8 @@ class MeshAgents:
         except MeshError:
             return RuntimeStatus(runtime, None)
         tools = frozenset(tool.name for tool in description.tools)
-        return RuntimeStatus(runtime, tools, description.SerializeToString())
+        kinds = frozenset(team_kinds_of(description))
+        return RuntimeStatus(runtime, tools, description.SerializeToString(), kinds)
 
 
 def _stub(channel: MeshChannel) -> "agent_service_pb2_grpc.AgentServiceAsyncStub":

@@ -1,9 +1,10 @@
 """What steps bring: as the contract says it, and as it is stored, once for all runs of a tenant."""
 
+from agentmesh.agent.v1 import activity_pb2
 from agentmesh.orchestrator.v1 import step_pb2
 
 from meshkit.errors import InvalidArgument
-from orchestrator.domain.steps import Outcome, ToolOutcome
+from orchestrator.domain.steps import Outcome, Source, ToolOutcome
 
 __all__ = ["outcome_from_bytes", "outcome_from_proto", "outcome_to_bytes", "outcome_to_proto"]
 
@@ -12,7 +13,12 @@ def outcome_to_proto(outcome: Outcome) -> step_pb2.StepResult:
     """Return the outcome as a message."""
     if isinstance(outcome, str):
         return step_pb2.StepResult(completion=outcome)
-    tool = step_pb2.ToolOutcome(content=outcome.content, is_error=outcome.is_error, memory=outcome.memory)
+    tool = step_pb2.ToolOutcome(
+        content=outcome.content,
+        is_error=outcome.is_error,
+        memory=outcome.memory,
+        sources=[activity_pb2.Source(uri=source.uri, title=source.title) for source in outcome.sources],
+    )
     return step_pb2.StepResult(tool=tool)
 
 
@@ -22,7 +28,8 @@ def outcome_from_proto(result: step_pb2.StepResult) -> Outcome:
         case "completion":
             return result.completion
         case "tool":
-            return ToolOutcome(result.tool.content, result.tool.is_error, result.tool.memory)
+            sources = tuple(Source(source.uri, source.title) for source in result.tool.sources)
+            return ToolOutcome(result.tool.content, result.tool.is_error, result.tool.memory, sources)
     raise InvalidArgument("a result is a completion or a tool's answer", field="result")
 
 

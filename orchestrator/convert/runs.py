@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 
 from meshkit.context import CallContext
 from meshkit.sql.idempotency import digest_of
-from orchestrator.convert.agents import limits_to_proto, tighter_from_proto, timestamp
+from orchestrator.convert.agents import timestamp
 from orchestrator.convert.requests import request_to_proto
+from orchestrator.convert.specs import limits_to_proto, schema_from_proto, tighter_from_proto
 from orchestrator.domain.model import Failure, OnBusy, Run, RunState, Usage
 from orchestrator.domain.runs import TaskRequest
 from orchestrator.domain.steps import InputRequest
@@ -48,6 +49,7 @@ def task_from_proto(caller: CallContext, request: run_service_pb2.CreateRunReque
         tighter_from_proto(request.limits) if request.HasField("limits") else None,
         traceparent,
         _on_busy(request),
+        schema_from_proto(request.output_schema, "output_schema") if request.HasField("output_schema") else None,
     )
 
 

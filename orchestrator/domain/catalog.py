@@ -22,12 +22,15 @@ class Catalog:
         self._store, self._agents, self._new_id, self._clock = store, agents, new_id, clock
 
     async def create(self, caller: CallContext, key: RequestKey, agent: Agent) -> Agent:
-        """Add an agent. Raises AlreadyExists, InvalidArgument for an unknown runtime or tool, FailedPrecondition."""
+        """Add an agent.
+
+        Raises AlreadyExists, InvalidArgument for an unknown runtime, tool, team or agent, FailedPrecondition.
+        """
         if agent.name in BUILT_IN_AGENTS:
             raise AlreadyExists(f"{agent.name} is a built-in agent", metadata={"agent": agent.name})
         if before := await self._store.created(key):
             return before  # its runtime need not answer again
-        await self._check(agent.spec)
+        await self._check(caller.tenant, agent.spec)
         now = self._clock()
         made = replace(agent, built_in=False, create_time=now, update_time=now, etag=self._new_id("etag"))
         return await self._store.create(key, caller.tenant, made)
@@ -49,7 +52,7 @@ class Catalog:
     async def update(self, caller: CallContext, agent: Agent) -> Agent:
         """Replace an agent that was read with its etag. Raises NotFound, Aborted, FailedPrecondition, as `create`."""
         _refuse_built_in(agent.name)
-        await self._check(agent.spec)
+        await self._check(caller.tenant, agent.spec)
         changed = replace(agent, built_in=False, update_time=self._clock(), etag=self._new_id("etag"))
         return await self._store.update(caller.tenant, changed, agent.etag)
 
@@ -62,7 +65,7 @@ class Catalog:
         """Return the configured runtimes and how they are."""
         return await self._agents.statuses()
 
-    async def _check(self, spec: AgentSpec) -> None:
+    async def _check(self, tenant: str, spec: AgentSpec) -> None:
         status = await self._agents.status(spec.runtime)
         if status is None:
             raise InvalidArgument(f"this mesh has no runtime {spec.runtime}", field="agent.spec.runtime")
@@ -71,11 +74,17 @@ class Catalog:
                 f"the runtime {spec.runtime} does not answer, so the agent cannot be checked",
                 reason="RUNTIME_UNAVAILABLE",
             )
-        unknown = sorted(set(spec.tools) - status.tools)
+        unknown = sorted(spec.all_tools - status.tools)
         if unknown:
             raise InvalidArgument(
                 f"the runtime {spec.runtime} has no tool {', '.join(unknown)}", field="agent.spec.tools"
             )
+        if spec.team is not None and spec.team.kind not in status.team_kinds:
+            known = ", ".join(sorted(status.team_kinds)) or "no teams"
+            raise InvalidArgument(f"the runtime {spec.runtime} runs {known}", field="agent.spec.team.kind")
+        for place, peer in enumerate(spec.agents):
+            if peer not in BUILT_IN_AGENTS and await self._store.get(tenant, peer) is None:
+                raise InvalidArgument(f"there is no agent {peer}", field=f"agent.spec.agents[{place}]")
 
 
 async def known_agent(name: str, find: FindAgent) -> Agent:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+from orchestrator.domain.teams import Team
 
 __all__ = [
     "DEFAULT_AGENT",
@@ -21,6 +24,7 @@ __all__ = [
     "Session",
     "ToolPolicy",
     "Usage",
+    "asking_tool",
 ]
 
 DEFAULT_AGENT = "assistant"
@@ -94,6 +98,8 @@ class Limits:
     timeout: timedelta = timedelta(minutes=10)
     max_cost_micros: int = 0
     """0: no limit."""
+    max_depth: int = 8
+    """How deep agents may ask agents; a run that a person asks for is at depth 1."""
 
     def tightened(self, other: "Limits") -> "Limits":
         """Return the tighter of the two in every respect."""
@@ -103,7 +109,13 @@ class Limits:
             min(self.max_tokens, other.max_tokens),
             min(self.timeout, other.timeout),
             min(self.max_cost_micros or other.max_cost_micros, other.max_cost_micros or self.max_cost_micros),
+            min(self.max_depth, other.max_depth),
         )
+
+
+def asking_tool(agent: str) -> str:
+    """Return the name of the tool by which others ask the agent."""
+    return f"ask_{agent.replace('-', '_')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,23 @@ class AgentSpec:
     fallback_models: tuple[str, ...] = ()
     cache_time: timedelta | None = None
     """How long a model's answer may be given again to the same request; None: never."""
+    agents: tuple[str, ...] = ()
+    """The agents of the catalog that it may ask."""
+    team: Team | None = None
+    output_schema: Mapping[str, Any] | None = None
+    """The JSON Schema that its answer has to fit; None: any text."""
+
+    @property
+    def all_tools(self) -> frozenset[str]:
+        """The tools that it or its members may call, but for those that ask other agents."""
+        members = self.team.members if self.team else ()
+        named = {*self.tools, *(tool for member in members for tool in member.tools)}
+        return frozenset(named - self.asking.keys())
+
+    @property
+    def asking(self) -> Mapping[str, str]:
+        """The agents that it may ask, by the name of the tool that asks."""
+        return {asking_tool(agent): agent for agent in self.agents}
 
     def limited(self, limits: Limits) -> "AgentSpec":
         """Return the same within these limits as well."""

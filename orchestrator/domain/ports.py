@@ -8,6 +8,7 @@ from typing import Protocol
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.model import Message, Run
 from orchestrator.domain.steps import Answer, InputRequest, Steer
+from orchestrator.domain.teams import TeamKind
 
 __all__ = [
     "Activity",
@@ -193,6 +194,7 @@ class RuntimeStatus:
     name: str
     tools: frozenset[str] | None
     description: bytes = b""
+    team_kinds: frozenset[TeamKind] = frozenset()
 
 
 class Agents(Protocol):

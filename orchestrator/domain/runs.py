@@ -1,7 +1,8 @@
 """What callers may do with runs: create, read, list, wait for and cancel them. `domain.pausing` holds them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from meshkit.context import CallContext
 from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound
@@ -34,6 +35,7 @@ class TaskRequest:
     limits: Limits | None
     traceparent: str
     on_busy: OnBusy = OnBusy.REJECT
+    output_schema: Mapping[str, Any] | None = None
 
 
 class Runs:
@@ -69,6 +71,8 @@ class Runs:
             if not self._agents.configured(agent.spec.runtime):
                 raise FailedPrecondition(f"nothing runs {agent.spec.runtime} here", reason="RUNTIME_UNAVAILABLE")
             spec = agent.spec.limited(request.limits) if request.limits else agent.spec
+            if request.output_schema is not None:
+                spec = replace(spec, output_schema=request.output_schema)
             now = self._clock()
             home = session or Session(
                 self._new_id("ses"), caller.tenant, user, "", request.agent, {}, now, now, self._new_id("etag")

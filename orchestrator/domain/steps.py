@@ -14,6 +14,7 @@ __all__ = [
     "InputKind",
     "InputRequest",
     "Outcome",
+    "Source",
     "Steer",
     "Step",
     "StepKind",
@@ -43,12 +44,21 @@ class StepState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where something that a tool tells comes from: an address, or the id of a document and a passage."""
+
+    uri: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a tool answered. `memory` is the id of what it stored in memory, if it did."""
+    """What a tool answered. `memory` is the id of what it stored in memory, if it did; `sources` are what it quotes."""
 
     content: str
     is_error: bool = False
     memory: str = ""
+    sources: tuple[Source, ...] = ()
 
 
 Outcome = str | ToolOutcome

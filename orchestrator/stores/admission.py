@@ -15,8 +15,9 @@ from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.model import OnBusy, Run, RunState
 from orchestrator.domain.ports import EventCodec
 from orchestrator.stores.changes import change_run
-from orchestrator.stores.rows import run_of, spec_to_json
+from orchestrator.stores.rows import run_of
 from orchestrator.stores.sessions import refuse_busy
+from orchestrator.stores.specs import spec_to_json
 
 __all__ = ["Admitted", "Displaced", "admit", "insert_run"]
 

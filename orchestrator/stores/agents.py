@@ -10,8 +10,9 @@ from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool
 from orchestrator.domain.model import Agent
 from orchestrator.domain.storage import RequestKey
-from orchestrator.stores.rows import agent_of, request_of, spec_to_json
+from orchestrator.stores.rows import agent_of, request_of
 from orchestrator.stores.snapshots import agent_from_bytes, agent_to_bytes
+from orchestrator.stores.specs import spec_to_json
 
 __all__ = ["PostgresAgents", "find_agent"]
 

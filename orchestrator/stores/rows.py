@@ -1,24 +1,12 @@
 """Between rows and values: what the columns and their JSON look like, in one place."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from meshkit.sql import idempotency
-from orchestrator.domain.model import (
-    Agent,
-    AgentSpec,
-    Approval,
-    Failure,
-    Limits,
-    MemoryPolicy,
-    Run,
-    RunState,
-    Session,
-    ToolPolicy,
-    Usage,
-)
+from orchestrator.domain.model import Agent, Failure, Run, RunState, Session, Usage
 from orchestrator.domain.storage import RequestKey
+from orchestrator.stores.specs import spec_of
 
 __all__ = [
     "agent_of",
@@ -27,59 +15,7 @@ __all__ = [
     "request_of",
     "run_of",
     "session_of",
-    "spec_to_json",
 ]
-
-
-def spec_to_json(spec: AgentSpec) -> dict[str, Any]:
-    """Return the spec as JSON."""
-    return {
-        "runtime": spec.runtime,
-        "model": spec.model,
-        "instructions": spec.instructions,
-        "tools": list(spec.tools),
-        "temperature": spec.temperature,
-        "memory": spec.memory.value,
-        "limits": {
-            "max_model_calls": spec.limits.max_model_calls,
-            "max_tool_calls": spec.limits.max_tool_calls,
-            "max_tokens": spec.limits.max_tokens,
-            "timeout_seconds": spec.limits.timeout.total_seconds(),
-            "max_cost_micros": spec.limits.max_cost_micros,
-        },
-        "tool_policies": {
-            tool: {"approval": policy.approval.value, "seconds": policy.time_limit.total_seconds()}
-            for tool, policy in spec.tool_policies.items()
-        },
-        "fallback_models": list(spec.fallback_models),
-        "cache_seconds": spec.cache_time.total_seconds() if spec.cache_time else None,
-    }
-
-
-def _spec_of(value: Mapping[str, Any]) -> AgentSpec:
-    # What came with a later version is missing in older rows.
-    limits, cache_seconds = value["limits"], value.get("cache_seconds")
-    return AgentSpec(
-        value["runtime"],
-        value["model"],
-        value["instructions"],
-        tuple(value["tools"]),
-        value["temperature"],
-        MemoryPolicy(value["memory"]),
-        Limits(
-            limits["max_model_calls"],
-            limits["max_tool_calls"],
-            limits["max_tokens"],
-            timedelta(seconds=limits["timeout_seconds"]),
-            limits.get("max_cost_micros", 0),
-        ),
-        {
-            tool: ToolPolicy(Approval(policy["approval"]), timedelta(seconds=policy["seconds"]))
-            for tool, policy in value.get("tool_policies", {}).items()
-        },
-        tuple(value.get("fallback_models", ())),
-        timedelta(seconds=cache_seconds) if cache_seconds else None,
-    )
 
 
 def failure_to_json(failure: Failure | None) -> dict[str, Any] | None:
@@ -109,7 +45,7 @@ def run_of(row: Any) -> Run:
         session=row["session"],
         user=row["user_id"],
         agent=row["agent"],
-        spec=_spec_of(row["spec"]),
+        spec=spec_of(row["spec"]),
         input=row["input"],
         create_time=row["create_time"],
         state=RunState(row["state"]),
@@ -157,7 +93,7 @@ def agent_of(row: Any) -> Agent:
     return Agent(
         row["name"],
         row["description"],
-        _spec_of(row["spec"]),
+        spec_of(row["spec"]),
         create_time=row["create_time"],
         update_time=row["update_time"],
         etag=row["etag"],

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.model import Agent, Session
-from orchestrator.stores.rows import agent_of, session_of, spec_to_json
+from orchestrator.stores.rows import agent_of, session_of
+from orchestrator.stores.specs import spec_to_json
 
 __all__ = ["agent_from_bytes", "agent_to_bytes", "session_from_bytes", "session_to_bytes"]
 

@@ -41,7 +41,10 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
 
     async def Describe(self, request: Any, grpc_context: Any) -> agent_service_pb2.RuntimeDescription:
         tools = [agent_service_pb2.ToolDescription(name=name) for name in ("calculator", "current_time")]
-        return agent_service_pb2.RuntimeDescription(name="langchain", framework_version="1", tools=tools)
+        kinds = ["TEAM_KIND_HANDOFF", "TEAM_KIND_SEQUENTIAL"]
+        return agent_service_pb2.RuntimeDescription(
+            name="langchain", framework_version="1", tools=tools, team_kinds=kinds
+        )
 
     async def Execute(
         self, request: agent_service_pb2.ExecuteRequest, grpc_context: Any
