@@ -77,7 +77,7 @@ class Guard:
             addresses = ()
         except socket.gaierror as error:
             if error.errno == socket.EAI_NONAME:
-                raise ToolError(f"There is no site named {host}, or none that is known here.") from None
+                raise ToolError(f"There is no site named {host}, or the web cannot be reached from here.") from None
             addresses = ()
         except OSError:
             addresses = ()

@@ -233,6 +233,28 @@ async def test_a_site_that_drips_is_left_in_time(start: bytes) -> None:
         assert time.monotonic() - began < 2
 
 
+async def test_a_reader_that_is_called_off_hangs_up() -> None:
+    begun = asyncio.Event()
+
+    async def wait(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + b"x" * 100_000)
+        await writer.drain()
+        begun.set()
+        while True:
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with site({"/": wait}) as served:
+        reading = asyncio.create_task(fetch(client(served), served.at("/")))
+        await begun.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        async with asyncio.timeout(2):
+            await served.left.wait()
+
+
 async def test_a_port_where_nobody_listens_is_no_network() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
