@@ -151,7 +151,7 @@ async def test_members_speak_in_turn_until_one_says_the_word(client: Client, mod
 
 
 async def test_turns_are_counted(client: Client, model: ModelServer) -> None:
-    model.script(say("one"), say("two"), say("three"), when="three turns")
+    model.script(say("one"), say("two", model="a-fallback"), say("three"), when="three turns")
     run = await client.run("three turns", spec=round_robin(turns=3))
     assert speakers(run) == ["helper/writer", "helper/critic", "helper/writer"]
     assert run.all("completed")[0].output == "three"
@@ -272,8 +272,6 @@ async def test_a_run_that_is_left_closes_its_sockets(client: Client, model: Mode
 
 async def test_its_log_is_clean(autogen: Process) -> None:
     # The last test: everything above has run in this process, at the level that tells most.
-    lines = logged(autogen)
-    assert {line["level"] for line in lines} <= {"debug", "info", "warning"} | {"error"}
-    text = autogen.log.read_text()
-    assert "Let me count" not in text
-    assert "never retrieved" not in text
+    errors = [line for line in logged(autogen) if line["level"] in {"warning", "error"}]
+    assert [line["reason"] for line in errors] == ["AGENT_FAILED"]  # the planner's, which is told once
+    assert "Let me count" not in autogen.log.read_text()
