@@ -81,13 +81,14 @@ class LlamaIndexRuntime:
         steps = 2 * task.limits.max_model_calls + 16
         *before, asked = _messages(task)
         handler = workflow.run(user_msg=asked, chat_history=before, memory=_Memory(), max_iterations=steps)
+        ended = asyncio.ensure_future(handler)
         try:
-            # The workflow is a task of its own. Left unshielded, cancelling would drop it where it stands.
-            output = await asyncio.shield(handler)
+            await asyncio.wait([ended])  # awaited itself, it would be dropped where it stands when we are cancelled
         except asyncio.CancelledError:
             await handler.cancel_run()
+            await asyncio.gather(ended, return_exceptions=True)
             raise
-        return str(output.response.content or "")
+        return str(ended.result().response.content or "")
 
     def _alone(self, task: Task, speaker: Speaker) -> "_Agent":
         return self._agent(task, speaker, name=task.agent, description=task.agent, system_prompt=task.instructions)
