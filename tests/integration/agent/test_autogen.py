@@ -236,24 +236,31 @@ async def test_a_planner_that_keeps_no_account_ends_the_run(client: Client, mode
     assert len(model.about("plan badly")) == 12
 
 
-@pytest.mark.parametrize("kind", [team_pb2.TEAM_KIND_ROUND_ROBIN, team_pb2.TEAM_KIND_SELECTOR])
+DRAFT, SUM, DONE = say("A draft."), call("calculator", {"expression": "6*7"}), say("I am done.")
+BEGINNINGS = {
+    team_pb2.TEAM_KIND_ROUND_ROBIN: [DRAFT, SUM],
+    team_pb2.TEAM_KIND_SELECTOR: [say("writer"), DRAFT, say("critic"), SUM],
+    team_pb2.TEAM_KIND_MAGENTIC: [say("Facts."), say("Plan."), ledger_entry("critic"), SUM],
+}
+
+
+@pytest.mark.parametrize("kind", BEGINNINGS)
 async def test_a_team_that_begins_again_asks_the_same(client: Client, model: ModelServer, kind: int) -> None:
-    asked, name = f"begin again {kind}", new_id("run")
-    chosen = [] if kind == team_pb2.TEAM_KIND_ROUND_ROBIN else [say("writer")]
-    tool = call("calculator", {"expression": "6*7"})
-    model.script(*chosen, say("A draft."), *[say("critic")] * len(chosen), tool, stall_after("I"), when=asked)
+    asked, name, spec = f"begin again {kind}", new_id("run"), team(kind, WRITER, CRITIC, turns=2)
+    rest = [DONE] if kind != team_pb2.TEAM_KIND_MAGENTIC else [say("42"), ledger_entry("", done=True), DONE]
+    model.script(*BEGINNINGS[kind], stall_after("I"), when=asked)
     run = Run()
-    first = asyncio.create_task(client.run(asked, run=name, into=run, spec=team(kind, WRITER, CRITIC, turns=2)))
+    first = asyncio.create_task(client.run(asked, run=name, into=run, spec=spec))
     await until(lambda: run.text.endswith("I"))
     first.cancel()
     await asyncio.wait([first])
     before = len(model.about(asked))
-    model.script(say("I am done."), when=asked)
-    run = await client.run(asked, run=name, attempt=2, spec=team(kind, WRITER, CRITIC, turns=2))
-    assert len(model.about(asked)) == before + 1
-    assert model.about(asked)[-1].body == model.about(asked)[-2].body
+    model.script(*rest, when=asked)
+    run = await client.run(asked, run=name, attempt=2, spec=spec)
+    assert len(model.about(asked)) == before + len(rest)
+    assert model.about(asked)[before].body == model.about(asked)[before - 1].body
     replayed = [started.replayed for started in run.all("step_started")]
-    assert replayed == [True] * (before) + [False]
+    assert replayed == [True] * before + [False] * len(rest)  # the tool's step stands for the one that was cut
     assert run.all("completed")[0].output == "I am done."
 
 
