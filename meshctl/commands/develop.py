@@ -75,9 +75,9 @@ def lock(
     _run([*compiled, *project, "--extra", "mesh", "--extra", "dev", "-c", "locks/mesh.lock", "-o", "locks/dev.lock"])
     _run([*compiled, *project, "--extra", "langchain", "-o", "locks/langchain.lock"])
     _run([*compiled, *project, "--extra", "autogen", "-o", "locks/autogen.lock"])
-    _run([*compiled, *project, "--extra", "llamaindex", "-o", "locks/llamaindex.lock"])
-    without = ["--override", "locks/crewai-overrides.txt"]
-    _run([*compiled, *project, *without, "--extra", "crewai", "-o", "locks/crewai.lock"])
+    for name in ("crewai", "llamaindex"):
+        without = ["--override", f"locks/{name}-overrides.txt"]
+        _run([*compiled, *project, *without, "--extra", name, "-o", f"locks/{name}.lock"])
     for name in ("gen", "uv"):
         _run([*compiled, f"locks/{name}.in", "-o", f"locks/{name}.lock"])
 
