@@ -184,6 +184,16 @@ async def test_results_are_heard_in_the_order_of_the_calls(client: Client, model
     assert answers[1:] == [str(number) for number in range(20)]
 
 
+async def test_tools_asked_for_together_run_together(client: Client, model: ModelServer) -> None:
+    """More than the four that LlamaIndex would run, which is no number that a model knows of."""
+    searches = [("memory_search", {"query": str(number)}) for number in range(8)]
+    model.script(call(*searches[0], *searches[1:]), say("Nothing."), when="search everywhere")
+    run = await client.run("search everywhere", "memory_search", memory_token="x.y.z")
+    steps = [kind for kind in run.kinds if kind in {"tool_call", "tool_result"}]
+    assert len(steps) == 16
+    assert steps.index("tool_result") > 4
+
+
 async def test_results_of_calls_without_ids_are_matched_by_what_they_said(client: Client, model: ModelServer) -> None:
     both = call("memory_search", {"query": "x"}, ("calculator", '{"expression": NaN}'), ("calculator", SUM), ids="")
     for index, step in enumerate(both.steps):
