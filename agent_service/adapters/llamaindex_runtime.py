@@ -1,8 +1,8 @@
 """LlamaIndex agents: `AgentWorkflow` over the model gateway. The only file that imports LlamaIndex.
 
 Owns the translation of a task into LlamaIndex's words: an agent alone is a workflow of one, a team one whose members
-hand over. It emits no events and contains LlamaIndex's side effects: its memory counts no tokens, for which it would
-fetch a tokenizer; its HTTP client uses no proxy; it retries nothing.
+hand over. It emits no events and contains what LlamaIndex does by itself: its memory cuts no conversation at a number
+of tokens that is no model's, its requests add nothing, its HTTP client uses no proxy, it retries nothing.
 """
 
 import asyncio
