@@ -29,10 +29,11 @@ from agent_service.domain.team import Member, Team, TeamKind, TeamTask
 from agent_service.domain.tool import Tool
 
 # CrewAI is configured by the environment alone, most of it read while it is imported: what it would send (telemetry,
-# traces, a look for newer versions), what it would read (any `.env` above its own files, results of a training in the
-# working directory) and where it would keep what passes through it.
+# traces, a look for newer versions), what it would read (any `.env` above its own files, the results of a training in
+# the working directory, somebody's login in the home, where it also puts a key) and where it would keep what it hears.
 _STORAGE = tempfile.TemporaryDirectory(prefix="agentmesh-crewai-")
 os.environ.update(
+    HOME=_STORAGE.name,
     CREWAI_DISABLE_TELEMETRY="true",
     CREWAI_DISABLE_TRACKING="true",
     CREWAI_TRACING_ENABLED="false",
@@ -272,9 +273,8 @@ class _RefusedError(Exception):
 def _answer_unknown(context: Any) -> str | None:
     """Send the call of a tool that does not exist to the toolbox: CrewAI would answer it unseen."""
     model = getattr(context.agent, "llm", None)
-    if context.tool is not None or not isinstance(model, _Model):
-        return None
-    return model.use_tool(context.tool_name, context.tool_input)
+    is_ours = context.tool is None and isinstance(model, _Model)
+    return model.use_tool(context.tool_name, context.tool_input) if is_ours else None
 
 
 def _offer(tool: Tool | None, native: Mapping[str, Any]) -> Mapping[str, Any]:

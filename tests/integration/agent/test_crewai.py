@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +25,13 @@ def crew_process(
     tmp_path_factory: pytest.TempPathFactory, model: ModelServer, tokens: TestTokens, ledger: LedgerPeer
 ) -> Iterator[Process]:
     directory = tmp_path_factory.mktemp("crewai")
-    variables = {"MESH_MEMORY_ADDRESS": "127.0.0.1:9", "TMPDIR": str(directory)}
+    home, temporary = directory / "home", directory / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    variables = {"MESH_MEMORY_ADDRESS": "127.0.0.1:9", "HOME": str(home), "TMPDIR": str(temporary)}
     with agent_process(directory, model.url, tokens, ledger, runtime="crewai", **variables) as process:
         yield process
+    assert not list(temporary.glob("agentmesh-*")), "its folder goes with the process"
 
 
 @pytest_asyncio.fixture
@@ -231,9 +234,7 @@ async def test_an_agent_without_tools_whose_model_calls_some_is_told(crew: Clien
     assert run.all("tool_result")[0].is_error
 
 
-async def test_crews_leave_nothing_behind(
-    crew: Client, model: ModelServer, crew_process: Process, tmp_path: Path
-) -> None:
+async def test_crews_leave_nothing_behind(crew: Client, model: ModelServer, crew_process: Process) -> None:
     model.script(say("One."), say("a canary of Ada's"), when="leave nothing")
     tasks = (("Find out.", "researcher"), ("Write.", "writer"))
     await crew.run("leave nothing", spec=team("SEQUENTIAL", *tasks))
@@ -241,4 +242,5 @@ async def test_crews_leave_nothing_behind(
     directory = crew_process.log.parent
     kept = [path for path in directory.rglob("*") if path.is_file() and b"canary of Ada" in path.read_bytes()]
     assert kept == []
-    assert not list(tmp_path.parent.rglob("*.pkl"))
+    assert list((directory / "home").iterdir()) == []
+    assert {path.name for path in directory.iterdir()} == {"home", "tmp", "agent.log", "agent.sock", "model.key"}
