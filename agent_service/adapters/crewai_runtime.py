@@ -218,8 +218,7 @@ class _Model(BaseLLM):  # type: ignore[misc]
         response = await self._http.post(f"{endpoint.url}/chat/completions", json=body, headers=headers)
         if response.status_code != httpx.codes.OK:
             raise _RefusedError  # without the words: CrewAI tries some again, such as "rate limit"
-        message: dict[str, Any] = response.json()["choices"][0]["message"]
-        return message
+        return dict(response.json()["choices"][0]["message"])
 
 
 class _Tool(BaseTool):  # type: ignore[misc]
@@ -273,8 +272,9 @@ class _RefusedError(Exception):
 def _answer_unknown(context: Any) -> str | None:
     """Send the call of a tool that does not exist to the toolbox: CrewAI would answer it unseen."""
     model = getattr(context.agent, "llm", None)
-    is_ours = context.tool is None and isinstance(model, _Model)
-    return model.use_tool(context.tool_name, context.tool_input) if is_ours else None
+    if context.tool is None and isinstance(model, _Model):
+        return model.use_tool(context.tool_name, context.tool_input)
+    return None
 
 
 def _offer(tool: Tool | None, native: Mapping[str, Any]) -> Mapping[str, Any]:
