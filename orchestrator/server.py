@@ -32,6 +32,7 @@ from orchestrator.convert.events import ProtoEvents
 from orchestrator.convert.outcomes import outcome_from_bytes, outcome_to_bytes
 from orchestrator.domain.briefing import Briefing
 from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.delegation import Delegations
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.following import Following
@@ -52,9 +53,11 @@ from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
 from orchestrator.stores.agents import PostgresAgents
 from orchestrator.stores.contexts import PostgresContexts
+from orchestrator.stores.delegations import PostgresDelegations
 from orchestrator.stores.event_log import EventLog
 from orchestrator.stores.forking import PostgresForks
 from orchestrator.stores.ledger import PostgresLedger
+from orchestrator.stores.peers import peers_on
 from orchestrator.stores.requests import PostgresRequests
 from orchestrator.stores.retention import keep_tidy
 from orchestrator.stores.runs import PostgresRuns
@@ -117,7 +120,10 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
 
     # Engine
     remembering = Remembering(runs, memory, warn=_warn)
-    briefing = Briefing(runs, PostgresContexts(pool), memory, codec, warn=_warn)
+    peers = peers_on(agents.configured)
+    briefing = Briefing(
+        runs, PostgresContexts(pool), memory, codec, find=lambda tenant, name: peers(pool, tenant, name), warn=_warn
+    )
     execution = Execution(runs, log, feed, agents, briefing, remembering, codec, clock=_now, warn=_warn)
     loops = (
         log.keep_writing(),
@@ -132,13 +138,22 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     opened.push_async_callback(engine.close)
     asked = PostgresRequests(pool, codec, feed, wakeups)
     requests = Requests(asked, engine, clock=_now, warn=_warn)
-    watches = (engine.keep_watch(), engine.keep_starting(), engine.keep_tidy(), requests.keep_expiring())
+    delegations = Delegations(PostgresDelegations(pool, codec, feed, wakeups), runs, engine, warn=_warn)
+    runs.when_ended(delegations.hurry)
+    watches = (
+        engine.keep_watch(),
+        engine.keep_starting(),
+        engine.keep_tidy(),
+        requests.keep_expiring(),
+        delegations.keep_going(),
+    )
     await opened.enter_async_context(running(*watches))
 
     # Verbs and services
     ledger = PostgresLedger(
-        pool, codec, feed, wakeups, encode=outcome_to_bytes, decode=outcome_from_bytes, new_id=new_id, clock=_now
-    )
+        pool, codec, feed, wakeups, encode=outcome_to_bytes, decode=outcome_from_bytes, new_id=new_id, clock=_now,
+        peers=peers, begun=engine.hurry,
+    )  # fmt: skip
     gate = Gate(ledger, runs, feed, hold=config.hold_seconds)
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
     verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)

@@ -38,7 +38,7 @@ limit $1
 RELEASE = """
 update run set waits = false where id in (
     select min(id) from run as waiting where waits and not exists (
-        select from run as other where other.session = waiting.session and not other.waits
+        select from run as other where other.session = waiting.session and not other.waits and other.parent = ''
             and other.state not in ('SUCCEEDED', 'FAILED', 'CANCELLED')
     ) group by session
 )

@@ -13,7 +13,7 @@ from orchestrator.convert.requests import request_to_proto
 from orchestrator.convert.runs import failure_to_proto, usage_to_proto
 from orchestrator.domain.events import Gap, StateChange, StoredEvent
 from orchestrator.domain.following import Followed
-from orchestrator.domain.model import Message
+from orchestrator.domain.model import Agent, Message, Run
 from orchestrator.domain.ports import (
     Activity,
     Completed,
@@ -77,6 +77,13 @@ class ProtoEvents:
         message = activity_pb2.LimitReached(limit=limit, value=value)
         return run_event_pb2.RunEvent(trace_id=trace, limit_reached=message).SerializeToString()
 
+    def delegated(self, child: Run, agent: str, step: str) -> bytes:
+        """Return the body that tells that another agent works on the step."""
+        message = run_event_pb2.Delegated(run=child.id, agent=child.agent)
+        return run_event_pb2.RunEvent(
+            agent=agent, step=step, trace_id=child.trace_id, delegated=message
+        ).SerializeToString()
+
     def step_restarted(self, step: str, trace: str) -> bytes:
         """Return the body that tells that what was told of the step is void."""
         message = activity_pb2.StepRestarted()
@@ -86,18 +93,21 @@ class ProtoEvents:
         """Return what a stored event tells of a step; a step that failed is done again if it is asked again."""
         event = run_event_pb2.RunEvent.FromString(body)
         kind = event.WhichOneof("event")
-        if not event.step or kind in ("input_requested", "input_answered"):
+        if not event.step or kind in ("input_requested", "input_answered", "delegated"):
             return None
         done = kind == "step_finished" and not event.step_finished.HasField("failure")
         return StepMark(event.step, done=done, void=kind == "step_restarted")
 
-    def context(self, history: Sequence[Message], recalled: Sequence[RecalledItem]) -> bytes:
+    def context(
+        self, history: Sequence[Message], recalled: Sequence[RecalledItem], peers: Sequence[Agent] = ()
+    ) -> bytes:
         """Return what an agent is given besides its input: those fields of its request alone."""
         request = agent_service_pb2.ExecuteRequest(
             history=[
                 agent_service_pb2.ChatMessage(role=f"ROLE_{message.role}", text=message.text) for message in history
             ],
             recalled=[context_pb2.ContextItem.FromString(item.body) for item in recalled],
+            peers=[agent_service_pb2.Peer(agent=peer.name, description=peer.description) for peer in peers],
         )
         return request.SerializeToString()
 

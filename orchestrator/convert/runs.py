@@ -68,7 +68,8 @@ def _on_busy(request: run_service_pb2.CreateRunRequest) -> OnBusy:
 def filter_from_proto(request: run_service_pb2.ListRunsRequest) -> RunFilter:
     """Return which runs are asked for."""
     name = run_pb2.RunState.Name(request.state).removeprefix("RUN_STATE_")
-    return RunFilter(request.session, request.agent, None if name == "UNSPECIFIED" else RunState(name))
+    state = None if name == "UNSPECIFIED" else RunState(name)
+    return RunFilter(request.session, request.agent, state, request.parent)
 
 
 def run_to_proto(run: Run, view: run_pb2.RunView, requests: Sequence[InputRequest] = ()) -> run_pb2.Run:
@@ -92,6 +93,7 @@ def run_to_proto(run: Run, view: run_pb2.RunView, requests: Sequence[InputReques
         finish_time=timestamp(run.finish_time),
         requests=map(request_to_proto, requests),
         forked_from=run.forked_from,
+        parent=run.parent,
     )
 
 

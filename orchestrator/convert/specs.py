@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from meshkit.errors import InvalidArgument
 from orchestrator.convert.teams import team_from_proto, team_to_proto
-from orchestrator.domain.model import AgentSpec, Approval, Limits, MemoryPolicy, ToolPolicy
+from orchestrator.domain.specs import AgentSpec, Approval, Limits, MemoryPolicy, ToolPolicy
 from orchestrator.domain.teams import check_team
 
 __all__ = ["limits_to_proto", "schema_from_proto", "spec_from_proto", "spec_to_proto", "tighter_from_proto"]

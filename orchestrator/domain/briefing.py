@@ -1,14 +1,15 @@
-"""What an agent is given besides its input: what was said before in the session, and what memory recalls.
+"""What an agent is given besides its input: what was said before in the session, what memory recalls, whom it may ask.
 
 It is gathered once, at the run's first attempt, and recorded: every later attempt and every fork gets the very same.
 Else the agent would ask its model something else than before, and nothing of what it did could be replayed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from meshkit.errors import MeshError
-from orchestrator.domain.model import MemoryPolicy, Message, Role, Run
+from orchestrator.domain.model import Agent, Message, Role, Run
 from orchestrator.domain.ports import EventCodec, Memory, Pen, Recalled, RunContexts
+from orchestrator.domain.specs import MemoryPolicy
 from orchestrator.domain.storage import RunStore
 
 __all__ = ["Briefing"]
@@ -28,11 +29,12 @@ class Briefing:
         memory: Memory,
         codec: EventCodec,
         *,
+        find: Callable[[str, str], Awaitable[Agent | None]],
         warn: Callable[[str, str, MeshError], None],
     ) -> None:
-        """`warn(action, run, error)` logs what a run survives."""
+        """`find(tenant, name)` returns an agent that may be asked; `warn(action, run, error)` logs what is survived."""
         self._runs, self._contexts, self._memory, self._codec = runs, contexts, memory, codec
-        self._warn = warn
+        self._find, self._warn = find, warn
 
     async def of(self, run: Run, pen: Pen) -> bytes:
         """Return the run's context, made by `EventCodec.context`; what memory recalled is told when it is gathered."""
@@ -41,14 +43,21 @@ class Briefing:
             return recorded
         history, known = await self._history(run)
         recalled = await self._recall(run, known)
-        context = self._codec.context(history, recalled.items if recalled else ())
+        peers = [await self._find(run.tenant, name) for name in run.spec.agents]
+        there = [peer for peer in peers if peer is not None]
+        context = self._codec.context(history, recalled.items if recalled else (), there)
         await self._contexts.save(run.id, context)
         if recalled:
             await pen.write(self._codec.memory_recalled(recalled, run.trace_id))
         return context
 
     async def _history(self, run: Run) -> tuple[Sequence[Message], frozenset[str]]:
-        """Return what was said before in the session, the newest that fits, and the runs that it is from."""
+        """Return what was said before in the session, the newest that fits, and the runs that it is from.
+
+        An agent that another one asks has not been part of that talk.
+        """
+        if run.parent:
+            return (), frozenset()
         earlier = await self._runs.history(run.session, run.id, _HISTORY_RUNS)
         messages: list[Message] = []
         known: set[str] = set()

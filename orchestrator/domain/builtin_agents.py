@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from orchestrator.domain.model import DEFAULT_AGENT, Agent, AgentSpec
+from orchestrator.domain.model import DEFAULT_AGENT, Agent
+from orchestrator.domain.specs import AgentSpec
 
 __all__ = ["BUILT_IN_AGENTS"]
 

@@ -8,8 +8,9 @@ from meshkit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, N
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
-from orchestrator.domain.model import Agent, AgentSpec
+from orchestrator.domain.model import Agent
 from orchestrator.domain.ports import Agents, Clock, RuntimeStatus
+from orchestrator.domain.specs import AgentSpec
 from orchestrator.domain.storage import AgentStore, FindAgent, RequestKey
 
 __all__ = ["Catalog", "known_agent"]

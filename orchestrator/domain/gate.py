@@ -10,13 +10,15 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from meshkit.errors import Aborted, InvalidArgument, ResourceExhausted
+from meshkit.errors import Aborted, InvalidArgument
+from orchestrator.domain.delegation import delegation, of_child
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
 from orchestrator.domain.ledger import (
     Ask,
     Attempt,
     Decision,
+    Delegate,
     Do,
     Execute,
     Finish,
@@ -31,7 +33,9 @@ from orchestrator.domain.ledger import (
     Suspend,
     Verdict,
 )
-from orchestrator.domain.model import Approval, Run, RunState, ToolPolicy, Usage
+from orchestrator.domain.limits import check_limits
+from orchestrator.domain.model import Run, RunState, Usage
+from orchestrator.domain.specs import Approval, ToolPolicy
 from orchestrator.domain.steps import (
     ASK_USER,
     Answer,
@@ -115,9 +119,15 @@ def decide(attempt: int, ask: StepAsk, look: Look) -> Decision:
         return Replay(step.id, step.outcome, step.cached, look.said)
     if step is not None and step.state is StepState.STARTED and step.attempt == attempt:
         return executing(run, ask, step, look)  # the answer to the same question was lost
-    _check_limits(run, ask.kind)
+    if look.child is not None:
+        return of_child(look.child)
+    check_limits(run, ask.kind)
+    if look.root is not None:
+        check_limits(look.root, ask.kind)
     decision = _of_model(look) if ask.kind is StepKind.MODEL else _of_tool(ask, look)
-    begins = isinstance(decision, Do) or (isinstance(decision, Finish) and decision.stepped)
+    if isinstance(decision, Do) and ask.kind is StepKind.TOOL and ask.name in run.spec.asking:
+        decision = delegation(run, ask.name, look.peer, decision)
+    begins = isinstance(decision, Do | Delegate) or (isinstance(decision, Finish) and decision.stepped)
     if begins and run.paused and not run.step_allowed:
         return Hold(paused=True)
     return decision
@@ -132,22 +142,6 @@ def executing(run: Run, ask: StepAsk, step: Step, look: Look) -> Execute:
 def superseded() -> Aborted:
     """Return the answer to an attempt that is not at work."""
     return Aborted("another attempt of the run began, or the run ended or rests", reason="ATTEMPT_SUPERSEDED")
-
-
-def _check_limits(run: Run, kind: StepKind) -> None:
-    limits, usage = run.spec.limits, run.usage
-    calls = ("max_model_calls", limits.max_model_calls, usage.model_calls)
-    if kind is StepKind.TOOL:
-        calls = ("max_tool_calls", limits.max_tool_calls, usage.tool_calls)
-    tokens = ("max_tokens", limits.max_tokens, usage.input_tokens + usage.output_tokens)
-    cost = ("max_cost_micros", limits.max_cost_micros or None, usage.cost_micros)
-    for name, limit, used in (calls, tokens, cost):
-        if limit is not None and used >= limit:
-            raise ResourceExhausted(
-                f"the run reached its {name} of {limit}",
-                reason="LIMIT_REACHED",
-                metadata={"limit": name, "value": str(limit)},
-            )
 
 
 def _of_model(look: Look) -> Decision:

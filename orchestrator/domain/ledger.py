@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from orchestrator.domain.model import Run, RunState, Usage
+from orchestrator.domain.model import Agent, Run, RunState, Usage
 from orchestrator.domain.steps import InputKind, InputRequest, Outcome, Step, StepKind
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Attempt",
     "Decide",
     "Decision",
+    "Delegate",
     "Do",
     "Execute",
     "Finish",
@@ -119,7 +120,9 @@ class Look:
     """What there is at one moment: the run, the step if it was begun, and what a decision needs to know of them.
 
     `request` is the newest that the step has. `cached` is what the tenant's cache has for a model. `said` is what
-    joined the conversation with this step.
+    joined the conversation with this step. `peer` is the agent that a tool of this name asks, None if
+    there is none that can run; `child` is the run in which it works on the step. `root` is the run that
+    a person asked for, of which this one is a part, with what all its parts have used.
     """
 
     run: Run
@@ -127,6 +130,9 @@ class Look:
     request: InputRequest | None = None
     cached: Outcome | None = None
     said: Sequence[Said] = ()
+    peer: Agent | None = None
+    child: Run | None = None
+    root: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +163,23 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegate:
+    """Let another agent work on it, and wait for that. `request` is the id of the answer that it takes."""
+
+    agent: Agent
+    task: str
+    arguments: str
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Begin nothing now. `paused`: people hold the run; else one of its requests is open."""
 
     paused: bool
 
 
-Decision = Execute | Replay | Do | Finish | Ask | Hold
+Decision = Execute | Replay | Do | Finish | Ask | Delegate | Hold
 Decide = Callable[[Look], Decision]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator.domain.events import StateChange
-from orchestrator.domain.model import Message, Run
+from orchestrator.domain.model import Agent, Message, Run
 from orchestrator.domain.steps import Answer, InputRequest, Steer
 from orchestrator.domain.teams import TeamKind
 
@@ -132,6 +132,10 @@ class EventCodec(Protocol):
         """Return the body that tells which limit ended the run."""
         ...
 
+    def delegated(self, child: Run, agent: str, step: str) -> bytes:
+        """Return the body that tells that another agent works on the step, in the run `child`; `agent` asks."""
+        ...
+
     def step_restarted(self, step: str, trace: str) -> bytes:
         """Return the body that tells that what was told of the step is void."""
         ...
@@ -140,7 +144,9 @@ class EventCodec(Protocol):
         """Return what a stored event tells of a step, None if it belongs to none."""
         ...
 
-    def context(self, history: Sequence[Message], recalled: Sequence[RecalledItem]) -> bytes:
+    def context(
+        self, history: Sequence[Message], recalled: Sequence[RecalledItem], peers: Sequence[Agent] = ()
+    ) -> bytes:
         """Return what an agent is given besides its input, as it is stored."""
         ...
 

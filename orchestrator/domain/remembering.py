@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from meshkit.errors import MeshError
-from orchestrator.domain.model import MemoryPolicy, Run
+from orchestrator.domain.model import Run
 from orchestrator.domain.ports import Memory
+from orchestrator.domain.specs import MemoryPolicy
 from orchestrator.domain.storage import RunStore
 
 __all__ = ["Remembering"]
@@ -32,7 +33,7 @@ class Remembering:
 
     async def stored(self, run: Run, output: str) -> bool:
         """Try once, briefly. Returns False if the turn is to be stored later."""
-        if run.spec.memory is not MemoryPolicy.READ_WRITE:
+        if run.spec.memory is not MemoryPolicy.READ_WRITE or run.parent:  # what agents ask each other is no talk
             return True
         return await self._try(run, output, _FIRST_TRY_SECONDS) is None
 

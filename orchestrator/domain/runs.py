@@ -12,8 +12,9 @@ from meshkit.paging import Page, PageQuery
 from orchestrator.domain.catalog import known_agent
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import DEFAULT_AGENT, Failure, Limits, OnBusy, Run, RunState, Session
+from orchestrator.domain.model import DEFAULT_AGENT, Failure, OnBusy, Run, RunState, Session
 from orchestrator.domain.ports import Agents, Clock, RunEngine
+from orchestrator.domain.specs import Limits
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter, RunStore
 from orchestrator.domain.viewing import Viewer
 
@@ -115,6 +116,7 @@ class Runs:
             "session": query.session,
             "agent": query.agent,
             "state": query.state or "",
+            "parent": query.parent,
         }
         pages = PageQuery("ListRuns", caller.tenant, filters)
         cursor = pages.cursor(token, str)

@@ -46,6 +46,8 @@ class RunFilter:
     session: str = ""
     agent: str = ""
     state: RunState | None = None
+    parent: str = ""
+    """Empty: those that people asked for."""
 
 
 @dataclass(frozen=True, slots=True)

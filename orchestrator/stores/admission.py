@@ -29,13 +29,14 @@ _INSERT = """
 with accepted as (
     insert into run (
         id, tenant, session, user_id, agent, spec, input, state, last_sequence, traceparent, create_time, waits, bulk,
-        forked_from
+        forked_from, parent, parent_step, root, depth
     )
-    values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9, $10, $11, $12)
-    on conflict (session) where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED') and not waits do nothing
+    values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', 1, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    on conflict (session) where state not in ('SUCCEEDED', 'FAILED', 'CANCELLED') and not waits and parent = ''
+    do nothing
     returning id, create_time
 )
-insert into run_event (run, sequence, create_time, body) select id, 1, create_time, $13 from accepted
+insert into run_event (run, sequence, create_time, body) select id, 1, create_time, $17 from accepted
 """
 
 # Locked against others that queue up, so that they are counted.
@@ -71,7 +72,8 @@ async def insert_run(connection: Connection, codec: EventCodec, run: Run) -> boo
     try:
         done = await connection.execute(
             _INSERT, run.id, run.tenant, run.session, run.user, run.agent, spec_to_json(run.spec), run.input,
-            run.traceparent, run.create_time, run.waits, run.bulk, run.forked_from, body,
+            run.traceparent, run.create_time, run.waits, run.bulk, run.forked_from, run.parent, run.parent_step,
+            run.root, run.depth, body,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:  # deleted since it was read
         raise NotFound("no such session") from error

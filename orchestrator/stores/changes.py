@@ -40,10 +40,18 @@ with changed as (
     select id, last_sequence, now(), $14 from changed where $13::bool
 ), released as (
     update run set waits = false from changed
-    where $11::bool and not $21 and run.id = (
+    where $11::bool and not $21 and changed.parent = '' and run.id = (
         select id from run as next where next.session = changed.session and next.waits order by id limit 1
     )
     returning run.id
+), billed as (
+    -- What a run has used is its parent's too, from its end on; until then the gate counts over the whole tree.
+    update run set
+        input_tokens = run.input_tokens + changed.input_tokens,
+        output_tokens = run.output_tokens + changed.output_tokens,
+        model_calls = run.model_calls + changed.model_calls, tool_calls = run.tool_calls + changed.tool_calls,
+        cost_micros = run.cost_micros + changed.cost_micros
+    from changed where $11::bool and changed.parent <> '' and run.id = changed.parent
 )
 select changed.*, now() as event_time, exists (select from released) as released from changed
 """

@@ -25,8 +25,8 @@ class Guesses:
 
     def keep(self, run: Run, kind: StepKind) -> None:
         """Note a run, as it was when a new step of the kind began."""
-        # A pause is for people to end, a cache is another table's to know: neither is worth a guess.
-        if run.paused or run.spec.cache_time is not None:
+        # A pause is for people to end; a cache, and what a tree of runs has used, stand elsewhere.
+        if run.paused or run.spec.cache_time is not None or run.root:
             return
         calls = Usage(model_calls=kind is StepKind.MODEL, tool_calls=kind is StepKind.TOOL)
         self._runs[run.id] = replace(run, input="", usage=run.usage + calls)

@@ -16,6 +16,7 @@ from orchestrator.domain.requests import Judge, Reply, going_on
 from orchestrator.domain.steps import Answer, InputKind, InputRequest
 from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.changes import change_run
+from orchestrator.stores.delegations import WAITS
 from orchestrator.stores.telling import announce, lock_run, tell
 from orchestrator.stores.wakeups import Wakeups
 
@@ -31,7 +32,6 @@ _GET = f"{_SELECT} where r.run = $1 and r.id = $2"
 _ANSWER = """
 update input_request set answer = $3, answer_text = $4, answer_user = $5, answer_time = now() where run = $1 and id = $2
 """
-_IS_OPEN = "select exists (select from input_request where run = $1 and answer is null)"
 _EXPIRED = """
 select run, id from input_request where answer is null and expire_time <= now() order by expire_time limit $1
 """
@@ -101,8 +101,7 @@ class PostgresRequests:
         text = "" if reply.answer is Answer.EDITED else reply.text  # the arguments are told with the call
         body = self._codec.input_answered(asked, reply.answer, reply.user, text, run.trace_id)
         told = await tell(connection, run.id, body)
-        still_open = await connection.fetchval(_IS_OPEN, run.id)
-        change = None if still_open else going_on(run)
+        change = None if await connection.fetchval(WAITS, run.id) else going_on(run)
         if change is None:
             return replace(run, last_sequence=told.sequence), [told]
         changed = await change_run(connection, self._codec, run, change)

@@ -70,6 +70,10 @@ def run_of(row: Any) -> Run:
         waits=row["waits"],
         bulk=row["bulk"],
         forked_from=row["forked_from"],
+        parent=row["parent"],
+        parent_step=row["parent_step"],
+        root=row["root"],
+        depth=row["depth"],
     )
 
 

@@ -28,7 +28,7 @@ _LIST = """
 select * from run
 where tenant = $1 and ($2::text is null or user_id = $2)
   and ($3 = '' or session = $3) and ($4 = '' or agent = $4) and ($5 = '' or state = $5)
-  and ($6::text is null or id < $6)
+  and ($6::text is null or id < $6) and parent = $8
 order by id desc limit $7
 """
 
@@ -59,14 +59,14 @@ _HISTORY = """
 with recursive talk as (
     select $1::text as session, $2::text as before, 1 as depth
     union all
-    select source.session, source.id, depth + 1
+    select source.session, source.id, talk.depth + 1
     from talk
     join run as fork on fork.session = talk.session and fork.forked_from <> ''
     join run as source on source.id = fork.forked_from
-    where depth < 100
+    where talk.depth < 100
 )
 select past.* from talk cross join lateral (
-    select * from run where session = talk.session and id < talk.before and state = 'SUCCEEDED'
+    select * from run where session = talk.session and id < talk.before and state = 'SUCCEEDED' and parent = ''
     order by id desc limit $3
 ) as past order by past.id desc limit $3
 """
@@ -86,7 +86,11 @@ class PostgresRuns:
     ) -> None:
         """`released` is called when a run that waited may begin: the engine then looks for it at once."""
         self._pool, self._codec, self._feed, self._wakeups = pool, codec, feed, wakeups
-        self._released = released
+        self._released, self._ended = released, _nobody
+
+    def when_ended(self, hint: Callable[[], None]) -> None:
+        """Call this when a run has ended: another one may wait for what it brought."""
+        self._ended = hint
 
     async def create(
         self, key: RequestKey, viewer: Viewer, session: str, make: MakeRun, on_busy: OnBusy = OnBusy.REJECT
@@ -133,7 +137,7 @@ class PostgresRuns:
         state = query.state.value if query.state else ""
         with driver_errors():
             rows = await self._pool.fetch(
-                _LIST, viewer.tenant, viewer.user, query.session, query.agent, state, before, limit
+                _LIST, viewer.tenant, viewer.user, query.session, query.agent, state, before, limit, query.parent
             )
         return [run_of(row) for row in rows]
 
@@ -150,6 +154,8 @@ class PostgresRuns:
         announce(self._feed, self._wakeups, changed.run, changed.events)
         if changed.released:
             self._released()
+        if changed.run.state.terminal:
+            self._ended()
         return changed.run
 
     async def events(self, run: str, after: int, limit: int) -> Sequence[StoredEvent]:
@@ -182,3 +188,7 @@ class PostgresRuns:
                 "select id, last_sequence, state from run where id = any($1::text[])", list(runs)
             )
         return {row["id"]: (row["last_sequence"], RunState(row["state"])) for row in rows}
+
+
+def _nobody() -> None:
+    """Tell nobody."""

@@ -43,10 +43,10 @@ where id = $1 and tenant = $2 and etag = $8 returning *
 _MESSAGES = """
 select * from (
     select id as run, 1 as place, input as text, agent, create_time as said from run
-    where session = $1 and id >= $2
+    where session = $1 and id >= $2 and parent = ''
     union all
     select id, 2, output, agent, finish_time from run
-    where session = $1 and id >= $2 and state = 'SUCCEEDED'
+    where session = $1 and id >= $2 and state = 'SUCCEEDED' and parent = ''
 ) as message
 where (run, place) > ($2, $3) order by run, place limit $4
 """

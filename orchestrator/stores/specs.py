@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.domain.model import AgentSpec, Approval, Limits, MemoryPolicy, ToolPolicy
+from orchestrator.domain.specs import AgentSpec, Approval, Limits, MemoryPolicy, ToolPolicy
 from orchestrator.domain.teams import Member, Team, TeamKind, TeamTask
 
 __all__ = ["spec_of", "spec_to_json"]

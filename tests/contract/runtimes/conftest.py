@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from agent_service.adapters.runtimes import RUNTIMES
 from meshkit.ids import new_id
 from meshkit.testing.credentials import TestTokens
 from tests.fakes.ledger import LedgerPeer
@@ -14,7 +15,7 @@ from tests.integration.agent.conftest import Client, Process, agent_process, led
 __all__ = ["ledger", "model", "tokens"]  # fixtures
 
 
-@pytest.fixture(scope="session", params=("langchain",))
+@pytest.fixture(scope="session", params=RUNTIMES)
 def runtime(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -16,7 +16,8 @@ from meshkit.sql.pool import Pool, open_pool
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import AgentSpec, Run, RunState, Session
+from orchestrator.domain.model import Run, RunState, Session
+from orchestrator.domain.specs import AgentSpec
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey
 from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.event_log import EventLog

@@ -13,15 +13,19 @@ from meshkit.errors import MeshError
 from meshkit.ids import new_id
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.convert.outcomes import outcome_from_bytes, outcome_to_bytes
+from orchestrator.domain.delegation import Delegations
 from orchestrator.domain.gate import Gate
 from orchestrator.domain.ledger import Attempt, Execute, Replay, StepAsk, StepName, Verdict
-from orchestrator.domain.model import AgentSpec, Approval, Run, Session, ToolPolicy, Usage
+from orchestrator.domain.model import Run, Session, Usage
 from orchestrator.domain.pausing import Pausing
 from orchestrator.domain.requests import Reply, Requests
+from orchestrator.domain.specs import AgentSpec, Approval, ToolPolicy
 from orchestrator.domain.steering import Steering
 from orchestrator.domain.steps import InputRequest, StepKind, tool_digest
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey
+from orchestrator.stores.delegations import PostgresDelegations
 from orchestrator.stores.ledger import PostgresLedger
+from orchestrator.stores.peers import peers_on
 from orchestrator.stores.requests import PostgresRequests
 from orchestrator.stores.steering import PostgresSteering
 from tests.integration.orchestrator.conftest import ADA, TENANT, Stores
@@ -52,12 +56,14 @@ class Ledger:
     def __post_init__(self) -> None:
         parts = self.stores.pool, ProtoEvents(), self.stores.feed, self.stores.wakeups
         self.store = PostgresLedger(
-            *parts, encode=outcome_to_bytes, decode=outcome_from_bytes, new_id=new_id, clock=self.clock
-        )
+            *parts, encode=outcome_to_bytes, decode=outcome_from_bytes, new_id=new_id, clock=self.clock,
+            peers=peers_on(lambda runtime: runtime == "langchain"),
+        )  # fmt: skip
         self.gate = Gate(self.store, self.stores.runs, self.stores.feed, hold=self.hold)
         self.requests = Requests(PostgresRequests(*parts), self.engine, clock=self.clock, warn=lambda *_: None)
         self.steering = Steering(PostgresSteering(*parts), self.stores.runs)
         self.pausing = Pausing(self.stores.runs, self.engine)
+        self.delegations = Delegations(PostgresDelegations(*parts), self.stores.runs, self.engine, warn=lambda *_: None)
 
     def clock(self) -> datetime:
         return datetime.now(UTC) + self.shift

@@ -7,8 +7,9 @@ import pytest_asyncio
 
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.ledger import Execute, Replay, Suspend
-from orchestrator.domain.model import Approval, RunState, ToolPolicy
+from orchestrator.domain.model import RunState
 from orchestrator.domain.requests import Reply
+from orchestrator.domain.specs import Approval, ToolPolicy
 from orchestrator.domain.steps import Answer, InputKind, ToolOutcome, tool_digest
 from tests.integration.orchestrator.conftest import Stores, replica
 from tests.integration.orchestrator.gatekeeper import (

@@ -12,7 +12,8 @@ from meshkit.errors import Aborted, InvalidArgument, NotFound, ResourceExhausted
 from meshkit.ids import new_id
 from orchestrator.convert.outcomes import outcome_to_bytes
 from orchestrator.domain.ledger import Attempt, Execute, Replay, StepAsk, Suspend
-from orchestrator.domain.model import Limits, Usage
+from orchestrator.domain.model import Usage
+from orchestrator.domain.specs import Limits
 from orchestrator.domain.steps import ToolOutcome
 from orchestrator.stores.retention import prune_blobs
 from tests.integration.orchestrator.conftest import TENANT, Stores

@@ -23,7 +23,7 @@ from meshkit.rpc.service_config import load_service_config
 from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
 from orchestrator.domain.ledger import Attempt, StepAsk
-from orchestrator.domain.model import Limits
+from orchestrator.domain.specs import Limits
 from orchestrator.servicers.ledger import LedgerServicer
 from tests.integration.orchestrator.conftest import Stores
 from tests.integration.orchestrator.gatekeeper import ADA_CALLS, Ledger, model, tool

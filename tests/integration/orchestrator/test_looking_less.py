@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from meshkit.ids import new_id
 from orchestrator.domain.ledger import Attempt, Execute, Replay, Suspend
-from orchestrator.domain.model import Limits, Usage
+from orchestrator.domain.model import Usage
+from orchestrator.domain.specs import Limits
 from orchestrator.domain.steps import ToolOutcome
 from tests.integration.orchestrator.conftest import Stores
 from tests.integration.orchestrator.gatekeeper import ADA_CALLS, Ledger, asking, model, name, refused, say, tool

@@ -11,8 +11,9 @@ from meshkit.errors import MeshError, ResourceExhausted, Unavailable
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.execution import MAX_ATTEMPTS, Execution
 from orchestrator.domain.feed import Feed
-from orchestrator.domain.model import AgentSpec, Limits, Run, RunState
+from orchestrator.domain.model import Run, RunState
 from orchestrator.domain.ports import Activity, Completed, Suspended, Task
+from orchestrator.domain.specs import AgentSpec, Limits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 QUEUED = Run("run_1", "acme", "ses_1", "ada", "assistant", AgentSpec("langchain"), "hello", NOW)

@@ -9,7 +9,8 @@ import pytest
 from meshkit.errors import Aborted, MeshError
 from orchestrator.domain.gate import decide
 from orchestrator.domain.ledger import Ask, Do, Execute, Finish, Hold, Look, Replay, StepAsk
-from orchestrator.domain.model import AgentSpec, Approval, Limits, Run, RunState, ToolPolicy, Usage
+from orchestrator.domain.model import Run, RunState, Usage
+from orchestrator.domain.specs import AgentSpec, Approval, Limits, ToolPolicy
 from orchestrator.domain.steps import Answer, InputKind, InputRequest, Outcome, Step, StepKind, StepState, ToolOutcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ from dbos import DBOS
 from meshkit.config import ConfigError
 from orchestrator.config import load_config
 from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
-from orchestrator.domain.model import DEFAULT_AGENT, AgentSpec, Failure, Limits, Run, RunState, Usage
+from orchestrator.domain.model import DEFAULT_AGENT, Failure, Run, RunState, Usage
+from orchestrator.domain.specs import AgentSpec, Limits
 from orchestrator.stores.rows import failure_of, failure_to_json
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.execution import _begin
-from orchestrator.domain.model import AgentSpec, Run, RunState
+from orchestrator.domain.model import Run, RunState
 from orchestrator.domain.pausing import _pause, _resume, _step
+from orchestrator.domain.specs import AgentSpec
 
 RUN = Run("run_1", "acme", "ses_1", "ada", "assistant", AgentSpec("langchain"), "hello", datetime.now(UTC), attempt=3)
 QUEUED, RUNNING, PAUSED, WAITING = RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.WAITING

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.events import StateChange
-from orchestrator.domain.model import AgentSpec, Run, RunState
+from orchestrator.domain.model import Run, RunState
 from orchestrator.domain.requests import going_on
+from orchestrator.domain.specs import AgentSpec
 
 RUN = Run("run_1", "acme", "ses_1", "ada", "assistant", AgentSpec("langchain"), "hi", datetime(2026, 1, 1, tzinfo=UTC))
 WAITING = replace(RUN, state=RunState.WAITING, attempt=3, leg=2, starts=1)
