@@ -108,8 +108,8 @@ def test_only_configuration_reads_the_environment() -> None:
         for path in sources("meshkit", "meshclient", *SERVICES)
         if path.name != "config.py" and ("os.environ" in path.read_text() or "os.getenv" in path.read_text())
     ]
-    # systemd tells a process where to notify it by a variable, which is not configuration; CrewAI can be told to keep to
-    # itself by variables only, which its adapter sets before it imports it.
+    # systemd tells a process where to notify it by a variable, which is not configuration. CrewAI can be told to keep
+    # to itself by variables only, which its adapter sets before it imports it.
     assert {str(path) for path in guilty} <= {"meshkit/rpc/systemd.py", "agent_service/adapters/crewai_runtime.py"}
 
 
