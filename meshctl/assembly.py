@@ -28,10 +28,7 @@ from meshctl.parts import Part, Started
 from meshctl.state import State
 from meshkit.auth.issuer import create_keys
 
-__all__ = ["RUNTIMES", "Assembly"]
-
-RUNTIMES = ("langchain",)
-"""The agent runtimes that are started; each has an environment of its own."""
+__all__ = ["Assembly"]
 
 _PASSED_ON = re.compile(
     "PATH|LANG|LC_ALL|TZ|HOME|TMPDIR|SSL_CERT_FILE|MESH_LOG_LEVEL|MESH_OTLP_ENDPOINT|MESH_LIMIT_.*|MESH_MAX_RUNS.*"
@@ -41,10 +38,20 @@ _PASSED_ON = re.compile(
 
 
 class Assembly:
-    """The parts of one mesh. `environ` is what the caller's environment chooses: stores, model, logs."""
+    """The parts of one mesh.
 
-    def __init__(self, state: State, edge: tuple[str, int], environ: Mapping[str, str]) -> None:
-        self._state, self._edge, self._environ = state, edge, environ
+    `environ` is what the caller's environment chooses: stores, model, logs. Each of the `runtimes` gets a process in an
+    environment of its own.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        edge: tuple[str, int],
+        environ: Mapping[str, str],
+        runtimes: Sequence[str] = ("langchain",),
+    ) -> None:
+        self._state, self._edge, self._environ, self._runtimes = state, edge, environ, runtimes
         self._users = create_keys(state.user_keys)
         self._internal = create_keys(state.internal_keys)
         self._addresses: dict[str, str] = {}
@@ -71,7 +78,7 @@ class Assembly:
             self._model = {name: value for name, value in given.items() if name.startswith("MESH_MODEL")}
         yield stores
         services = [Part("memory", self._service("memory", "memory_service", self._memory()))]
-        services += [Part(f"agent-{name}", self._agent(name)) for name in RUNTIMES]
+        services += [Part(f"agent-{name}", self._agent(name)) for name in self._runtimes]
         yield services
         # After the agents it starts, and before them it stops: runs at work are then left for the next start.
         yield [Part("orchestrator", self._service("orchestrator", "orchestrator", self._orchestrator()))]
@@ -110,7 +117,7 @@ class Assembly:
         return {
             **self._shared,
             "MESH_MEMORY_ADDRESS": self._address("memory"),
-            "MESH_AGENTS": ";".join(f"{name}={self._address(f'agent-{name}')}" for name in RUNTIMES),
+            "MESH_AGENTS": ";".join(f"{name}={self._address(f'agent-{name}')}" for name in self._runtimes),
             "MESH_AUTH_SIGNING_KEY_FILE": str(self._internal.private),
         }
 

@@ -1,17 +1,30 @@
-"""`mesh agents`: what there is to talk to."""
+"""`mesh agents`: what there is to talk to, and agents from YAML files."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from agentmesh.agent.v1.agent_spec_pb2 import AgentSpec, Approval
-from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import ListAgentsRequest
+from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import (
+    CreateAgentRequest,
+    DeleteAgentRequest,
+    GetAgentRequest,
+    ListAgentsRequest,
+    UpdateAgentRequest,
+)
 from agentmesh.orchestrator.v1.agent_definition_pb2 import AgentDefinition
 
-from meshclient import MeshClient
+from meshclient import MeshClient, new_request_id
 from meshctl.commands.arguments import JsonOption
 from meshctl.commands.call import call
-from meshctl.console import print_message, print_table
+from meshctl.console import err, out, print_message, print_table
+from meshctl.definitions import read_definitions, write_definition
 from meshctl.state import DEFAULT_STATE, StateOption
+from meshkit.errors import InvalidArgument, NotFound
 
-app = typer.Typer(help="Look at the agents.", no_args_is_help=True)
+app = typer.Typer(help="Look at the agents, and make them from files.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
 
 _POLICIES = {Approval.APPROVAL_ASK: " (asks)", Approval.APPROVAL_DENY: " (denied)"}
 
@@ -37,6 +50,64 @@ def list_agents(json: JsonOption = False, state: StateOption = DEFAULT_STATE) ->
         return
     rows = ((each.name, each.spec.runtime, _models(each.spec), _tools(each.spec), each.description) for each in agents)
     print_table(("agent", "runtime", "model", "tools", "description"), rows)
+
+
+@app.command("show")
+def show_agent(agent: NameArgument, json: JsonOption = False, state: StateOption = DEFAULT_STATE) -> None:
+    """Show how an agent is made, as `apply` takes it."""
+
+    async def work(client: MeshClient) -> AgentDefinition:
+        return await client.agents.GetAgent(GetAgentRequest(agent=agent))
+
+    found = call(state, work)
+    if json:
+        print_message(found)
+    else:
+        out.print(write_definition(found), markup=False, highlight=False, end="")
+
+
+@app.command("apply")
+def apply_agents(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="YAML files with agents.")],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Make the agents of files, or change those that are there already; the same file may be applied again."""
+    try:
+        agents = [agent for file in files for agent in read_definitions(file)]
+    except InvalidArgument as error:
+        err.print(f"mesh: {error.message}", style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+    async def work(client: MeshClient) -> None:
+        for agent in agents:
+            out.print(f"{agent.name} {await _apply(client, agent)}", highlight=False)
+
+    call(state, work)
+
+
+@app.command("delete")
+def delete_agent(agent: NameArgument, state: StateOption = DEFAULT_STATE) -> None:
+    """Delete an agent; its runs stay."""
+
+    async def work(client: MeshClient) -> None:
+        await client.agents.DeleteAgent(DeleteAgentRequest(agent=agent))
+
+    call(state, work)
+
+
+async def _apply(client: MeshClient, agent: AgentDefinition) -> str:
+    """Make the agent as it is defined; return what that changed."""
+    try:
+        there = await client.agents.GetAgent(GetAgentRequest(agent=agent.name))
+    except NotFound:
+        await client.agents.CreateAgent(CreateAgentRequest(request_id=new_request_id(), agent=agent))
+        return "created"
+    wanted = AgentDefinition()
+    wanted.CopyFrom(there)
+    wanted.description = agent.description
+    wanted.spec.CopyFrom(agent.spec)
+    changed = await client.agents.UpdateAgent(UpdateAgentRequest(agent=wanted))
+    return "unchanged" if (changed.spec, changed.description) == (there.spec, there.description) else "changed"
 
 
 def _models(spec: AgentSpec) -> str:

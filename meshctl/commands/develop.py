@@ -14,6 +14,7 @@ import typer
 from meshctl.console import progress, tell
 from meshctl.environments import ROOT, ensure
 from meshctl.generate import generate
+from meshctl.runtimes import RUNTIMES
 
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 TOOLS = ROOT / ".cache" / "bin"
@@ -22,7 +23,7 @@ TOOLS = ROOT / ".cache" / "bin"
 def test(context: typer.Context) -> None:
     """Run the tests; further arguments go to pytest, e.g. `./mesh test tests/unit -k paging`."""
     python = ensure("dev", tell)
-    for name in ("gen", "langchain"):
+    for name in ("gen", *RUNTIMES):
         ensure(name, tell)
     _build_grpcurl()
     raise typer.Exit(_run([str(python), "-m", "pytest", *context.args], stop=False))

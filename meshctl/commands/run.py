@@ -6,22 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from meshctl.assembly import RUNTIMES, Assembly
+from meshctl.assembly import Assembly
 from meshctl.commands.call import finish
 from meshctl.console import err, out, print_json, print_table, progress, tell
 from meshctl.embedded.kept import kept_port, port_is_free
 from meshctl.embedded.process import log_tail
-from meshctl.environments import ROOT, SetupError, ensure
+from meshctl.environments import ROOT, SetupError
 from meshctl.health import answers
+from meshctl.runtimes import chosen, install
 from meshctl.state import DEFAULT_STATE, RunFile, State, StateOption
 from meshctl.supervisor import running_mesh, until_signal
-from meshkit.errors import MeshError, Unavailable
+from meshkit.errors import InvalidArgument, MeshError, Unavailable
 
 __all__ = ["down", "status", "up"]
 
@@ -36,6 +37,15 @@ def up(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help=f"Where clients connect; default: {_DEFAULT}, or a free port.")
     ] = "",
+    runtimes: Annotated[
+        str,
+        typer.Option(
+            envvar="MESH_RUNTIMES",
+            metavar="NAME,…",
+            help="Which agent frameworks run: langchain, autogen, crewai, llamaindex, or all; default: those of the "
+            "built-in agents, and what is installed.",
+        ),
+    ] = "",
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """Start the mesh and keep it running until Ctrl-C; a part that ends by itself is started again."""
@@ -43,12 +53,15 @@ def up(
     home = State(state)
     edge = finish(lambda: _front_door(home, listen))
     try:
-        for runtime in RUNTIMES:
-            ensure(runtime, tell)
+        names = chosen(runtimes)
+    except InvalidArgument as error:
+        raise typer.BadParameter(error.message, param_hint="--runtimes") from None
+    try:
+        install(names, tell)
     except SetupError as error:
         err.print(f"mesh: {error}", style="red")
         raise typer.Exit(1) from None
-    finish(lambda: _up_detached(home, edge) if detach else _up(home, edge))
+    finish(lambda: _up_detached(home, edge, names) if detach else _up(home, edge, names))
 
 
 def down(state: StateOption = DEFAULT_STATE) -> None:
@@ -86,10 +99,10 @@ def status(
     raise typer.Exit(0 if good else 1)
 
 
-async def _up(home: State, edge: tuple[str, int]) -> None:
+async def _up(home: State, edge: tuple[str, int], runtimes: Sequence[str]) -> None:
     host, port = edge
     with home.claimed():
-        assembly = Assembly(home, edge, os.environ)
+        assembly = Assembly(home, edge, os.environ, runtimes)
         started = time.monotonic()
         tell(f"starting on {home.root}")
         async with running_mesh(home, f"{host}:{port}", assembly.stages()) as parts:
@@ -101,10 +114,11 @@ async def _up(home: State, edge: tuple[str, int]) -> None:
             tell("stopping")
 
 
-async def _up_detached(home: State, edge: tuple[str, int]) -> None:
+async def _up_detached(home: State, edge: tuple[str, int], runtimes: Sequence[str]) -> None:
     home.create()
     log = home.logs / "mesh.log"
-    command = [sys.executable, "-m", "meshctl", "up", "--listen", f"{edge[0]}:{edge[1]}", "--state", str(home.root)]
+    where = ("--listen", f"{edge[0]}:{edge[1]}", "--state", str(home.root), "--runtimes", ",".join(runtimes))
+    command = [sys.executable, "-m", "meshctl", "up", *where]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: ASYNC220 - one system call
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

@@ -60,7 +60,7 @@ class RunningMesh:
 def start_mesh(state: Path, **environ: str) -> RunningMesh:
     """Start a mesh on a free port and return once everything is SERVING."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    environment = inherited | {"TERM": "dumb", "COLUMNS": "200"} | environ
+    environment = inherited | {"TERM": "dumb", "COLUMNS": "200", "MESH_RUNTIMES": "langchain"} | environ
     done = subprocess.run(
         [ROOT / "mesh", "up", "--detach", "--state", state, "--listen", f"127.0.0.1:{free_port()}"],
         stdin=subprocess.DEVNULL,
