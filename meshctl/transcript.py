@@ -74,10 +74,17 @@ class Transcript:
         elif kind == "state_changed":
             self._state(event.run, event.state_changed)
         else:
-            self._people(event)
+            self._others(event)
 
-    def _people(self, event: RunEvent) -> None:
+    def _others(self, event: RunEvent) -> None:
+        """Tell what people and other agents do."""
         kind = event.WhichOneof("event")
+        if kind == "handed_off":
+            self._note(f"{event.handed_off.to} goes on")
+        elif kind == "delegated":
+            self._note(f"asks {event.delegated.agent}, which works on it in {event.delegated.run}")
+        elif kind == "file_written":
+            self._note(f"writes {event.file_written.name} ({event.file_written.size:,} bytes)")
         if kind == "steered":
             self._note(f"{event.steered.user or 'somebody'} says: {event.steered.text}")
         elif kind == "limit_reached":

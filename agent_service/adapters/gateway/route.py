@@ -10,9 +10,9 @@ that failed must be taken back before anything is asked again; where that cannot
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx
@@ -45,6 +45,8 @@ class ModelRoute:
     breakers: Breakers
     tenant: str
     fallbacks: Sequence[str]
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """Headers that name the run's trace."""
     jitter: Callable[[], float] = random.random
     """Gives 0 to 1."""
 
@@ -84,7 +86,7 @@ class ModelRoute:
         self, model: str, body_of: Callable[[str], bytes], patience: Patience, read: Read[_Answer]
     ) -> _Answer:
         with self.breakers.watch(Circuit(self.tenant, "model", model), _is_ill):
-            async with aclosing(self.upstream.ask(body_of(model), patience)) as pieces:
+            async with aclosing(self.upstream.ask(body_of(model), patience, self.trace)) as pieces:
                 return await read(pieces)
 
     def _pause(self, error: MeshError, tries: int, remaining: float) -> float | None:

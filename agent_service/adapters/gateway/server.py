@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -36,6 +37,8 @@ __all__ = ["ModelGateway"]
 
 # A conversation of the longest history and all its recalled memory, escaped as JSON, is some MiB.
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024
+
+_TRACE = TraceContextTextMapPropagator()
 
 # Longer than frameworks keep an idle connection: one that is closed just as it is used again would fail a run.
 _KEEP_ALIVE_SECONDS = 120
@@ -124,7 +127,9 @@ class ModelGateway:
     @contextmanager
     def open(self, task: Task, gate: Gate, toolboxes: Mapping[str, Toolbox]) -> Iterator[Speakers]:
         """Give each speaker of the run its endpoint inside the block."""
-        route = ModelRoute(self._upstream, self._breakers, task.tenant, task.fallback_models)
+        trace: dict[str, str] = {}
+        _TRACE.inject(trace)  # of the call that runs the agent: its frameworks know nothing of it
+        route = ModelRoute(self._upstream, self._breakers, task.tenant, task.fallback_models, trace)
         conversation = Conversation()
         own_models = {member.name: member.model for member in task.team.members} if task.team else {}
         voices: dict[str, _Voice] = {}

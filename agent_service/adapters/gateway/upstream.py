@@ -7,7 +7,7 @@ once: who asks again, and whom, is the route's to say.
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -81,13 +81,16 @@ class Upstream:
         """Close the connections."""
         await self._client.aclose()
 
-    async def ask(self, body: bytes, patience: Patience) -> AsyncGenerator[tuple[bool, bytes], None]:
+    async def ask(
+        self, body: bytes, patience: Patience, trace: Mapping[str, str]
+    ) -> AsyncGenerator[tuple[bool, bytes], None]:
         """Ask for a completion; yield its bytes, each time with whether they are events (or one JSON document).
 
+        `trace` are the headers that make the call a part of the run's trace.
         Raises MODEL_FAILED and MODEL_TIMEOUT. Close the iterator: that closes the socket.
         """
         request = self._client.build_request(
-            "POST", "chat/completions", content=body, headers={"content-type": "application/json"}
+            "POST", "chat/completions", content=body, headers={**trace, "content-type": "application/json"}
         )
         try:
             async with asyncio.timeout_at(patience.until):
