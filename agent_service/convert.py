@@ -17,7 +17,7 @@ from agent_service.domain.team import Member, Team, TeamKind, TeamTask
 from agent_service.domain.tool import Tool
 from meshkit.rpc.failure import to_failure
 
-__all__ = ["description_of", "event_of", "path_of", "source_to_proto", "task_of", "usage_to_proto"]
+__all__ = ["description_of", "event_of", "file_to_proto", "path_of", "source_to_proto", "task_of", "usage_to_proto"]
 
 _WRITES = {agent_spec_pb2.MEMORY_POLICY_UNSPECIFIED, agent_spec_pb2.MEMORY_POLICY_READ_WRITE}
 _KINDS = {
@@ -103,6 +103,11 @@ def event_of(agent: str, event: events.AgentEvent) -> agent_service_pb2.AgentEve
 def path_of(agent: str, speaker: str) -> str:
     """Return who did it, from the outside in."""
     return f"{agent}/{speaker}" if speaker else agent
+
+
+def file_to_proto(file: events.FileWritten) -> activity_pb2.FileWritten:
+    """Return the file as a message."""
+    return activity_pb2.FileWritten(name=file.name, media_type=file.media_type, size=file.size)
 
 
 def source_to_proto(source: events.Source) -> activity_pb2.Source:
@@ -206,10 +211,7 @@ _EVENTS: Mapping[type[events.Event], tuple[str, Callable[[Any], Any]]] = {
     ),
     events.Usage: ("usage", usage_to_proto),
     events.MemoryWritten: ("memory_written", lambda event: activity_pb2.MemoryWritten(id=event.id)),
-    events.FileWritten: (
-        "file_written",
-        lambda event: activity_pb2.FileWritten(name=event.name, media_type=event.media_type, size=event.size),
-    ),
+    events.FileWritten: ("file_written", file_to_proto),
     events.HandedOff: ("handed_off", lambda _: activity_pb2.HandedOff()),
     events.LimitReached: (
         "limit_reached",

@@ -13,6 +13,7 @@ from agentmesh.memory.v1.context_service_pb2_grpc import ContextServiceStub
 from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceStub
+from agentmesh.orchestrator.v1.file_service_pb2_grpc import FileServiceStub
 from agentmesh.orchestrator.v1.run_event_pb2 import RunEvent
 from agentmesh.orchestrator.v1.run_service_pb2 import (
     BatchCreateRunsResult,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # the generated stubs are typed for asyncio in their .pyi onl
     from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceAsyncStub
     from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
     from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceAsyncStub
+    from agentmesh.orchestrator.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from agentmesh.orchestrator.v1.run_service_pb2_grpc import RunServiceAsyncStub
     from agentmesh.orchestrator.v1.session_service_pb2_grpc import SessionServiceAsyncStub
 
@@ -70,6 +72,7 @@ class MeshClient:
         )
         self.runs = cast("RunServiceAsyncStub", RunServiceStub(channel))
         self.sessions = cast("SessionServiceAsyncStub", SessionServiceStub(channel))
+        self.files = cast("FileServiceAsyncStub", FileServiceStub(channel))
         self.agents = cast("AgentCatalogServiceAsyncStub", AgentCatalogServiceStub(channel))
         self.facts = cast("MemoryServiceAsyncStub", MemoryServiceStub(channel))
         self.interactions = cast("InteractionServiceAsyncStub", InteractionServiceStub(channel))

@@ -1,11 +1,14 @@
 """Builds the orchestrator, in reading order: stores, peers, engine, verbs, services. Nothing else builds things."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2_grpc,
+    file_service_pb2_grpc,
     ledger_service_pb2_grpc,
     run_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -35,6 +38,7 @@ from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.delegation import Delegations
 from orchestrator.domain.execution import Execution
 from orchestrator.domain.feed import Feed
+from orchestrator.domain.files import Files
 from orchestrator.domain.following import Following
 from orchestrator.domain.forking import Forking
 from orchestrator.domain.gate import Gate
@@ -48,6 +52,7 @@ from orchestrator.domain.steering import Steering
 from orchestrator.domain.stepping import Stepping
 from orchestrator.servicers.catalog import CatalogServicer
 from orchestrator.servicers.control import Control
+from orchestrator.servicers.files import FileServicer
 from orchestrator.servicers.ledger import LedgerServicer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
@@ -55,6 +60,7 @@ from orchestrator.stores.agents import PostgresAgents
 from orchestrator.stores.contexts import PostgresContexts
 from orchestrator.stores.delegations import PostgresDelegations
 from orchestrator.stores.event_log import EventLog
+from orchestrator.stores.files import PostgresFiles
 from orchestrator.stores.forking import PostgresForks
 from orchestrator.stores.ledger import PostgresLedger
 from orchestrator.stores.peers import peers_on
@@ -157,6 +163,7 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
     gate = Gate(ledger, runs, feed, hold=config.hold_seconds)
     catalog = Catalog(agents_store, agents, new_id=new_id, clock=_now)
     verbs = Runs(runs, agents, engine, feed, new_id=new_id, clock=_now)
+    files = Files(PostgresFiles(pool))
     following = Following(runs, feed, leaving=server.draining.is_set)
     control = Control(
         Pausing(runs, engine),
@@ -165,26 +172,27 @@ async def build(config: Config, telemetry: Telemetry) -> MeshServer:
         Forking(PostgresForks(pool, runs, codec, outcome_to_bytes), agents, engine, new_id=new_id, clock=_now),
         Stepping(PostgresSteps(pool, outcome_from_bytes), runs),
     )
-    server.add(
-        run_service_pb2_grpc.add_RunServiceServicer_to_server,
-        RunServicer(verbs, following, control),
-        f"{_PACKAGE}.RunService",
+    public: tuple[tuple[Callable[[Any, Any], None], object, str], ...] = (
+        (run_service_pb2_grpc.add_RunServiceServicer_to_server, RunServicer(verbs, following, control), "RunService"),
+        (
+            session_service_pb2_grpc.add_SessionServiceServicer_to_server,
+            SessionServicer(Sessions(sessions, catalog, new_id=new_id, clock=_now)),
+            "SessionService",
+        ),
+        (file_service_pb2_grpc.add_FileServiceServicer_to_server, FileServicer(files), "FileService"),
+        (
+            agent_catalog_service_pb2_grpc.add_AgentCatalogServiceServicer_to_server,
+            CatalogServicer(catalog),
+            "AgentCatalogService",
+        ),
     )
+    for register, servicer, name in public:
+        server.add(register, servicer, f"{_PACKAGE}.{name}")
     server.add(
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(gate),
+        LedgerServicer(gate, files),
         f"{_PACKAGE}.LedgerService",
         described=False,
-    )
-    server.add(
-        session_service_pb2_grpc.add_SessionServiceServicer_to_server,
-        SessionServicer(Sessions(sessions, catalog, new_id=new_id, clock=_now)),
-        f"{_PACKAGE}.SessionService",
-    )
-    server.add(
-        agent_catalog_service_pb2_grpc.add_AgentCatalogServiceServicer_to_server,
-        CatalogServicer(catalog),
-        f"{_PACKAGE}.AgentCatalogService",
     )
     # The door asks the orchestrator what there is, for the whole mesh.
     server.reflect(context_service_pb2.DESCRIPTOR, interaction_service_pb2.DESCRIPTOR, memory_service_pb2.DESCRIPTOR)

@@ -8,8 +8,8 @@ from agentmesh.agent.v1 import activity_pb2
 from agentmesh.orchestrator.v1 import ledger_service_pb2, step_pb2
 from agentmesh.orchestrator.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
-from agent_service.convert import path_of, source_to_proto, usage_to_proto
-from agent_service.domain.events import Source, StepKind, Usage
+from agent_service.convert import file_to_proto, path_of, source_to_proto, usage_to_proto
+from agent_service.domain.events import FileWritten, Source, StepKind, Usage
 from agent_service.domain.ledger import Ask, Execute, Replay, Result, Steering, Suspend, Verdict
 from agent_service.domain.task import Task
 from agent_service.domain.tool import ToolAnswer
@@ -101,6 +101,7 @@ class _MeshLedger:
             request.result.tool.is_error = result.is_error
             request.result.tool.memory = result.memory_id
             request.result.tool.sources.extend(source_to_proto(source) for source in result.sources)
+            request.result.tool.files.extend(file_to_proto(file) for file in result.files)
         await self._ask(self._stub.CompleteStep, request)
 
     async def _ask(self, method: Callable[..., Any], request: Any) -> Any:
@@ -135,4 +136,5 @@ def _result_of(result: step_pb2.StepResult) -> Result:
     if result.WhichOneof("result") == "completion":
         return result.completion
     sources = tuple(Source(source.uri, source.title) for source in result.tool.sources)
-    return ToolAnswer(result.tool.content, result.tool.is_error, result.tool.memory, sources)
+    files = tuple(FileWritten(file.name, file.media_type, file.size) for file in result.tool.files)
+    return ToolAnswer(result.tool.content, result.tool.is_error, result.tool.memory, sources, files)

@@ -4,7 +4,7 @@ from agentmesh.agent.v1 import activity_pb2
 from agentmesh.orchestrator.v1 import step_pb2
 
 from meshkit.errors import InvalidArgument
-from orchestrator.domain.steps import Outcome, Source, ToolOutcome
+from orchestrator.domain.steps import Outcome, Source, ToolOutcome, WrittenFile
 
 __all__ = ["outcome_from_bytes", "outcome_from_proto", "outcome_to_bytes", "outcome_to_proto"]
 
@@ -18,6 +18,10 @@ def outcome_to_proto(outcome: Outcome) -> step_pb2.StepResult:
         is_error=outcome.is_error,
         memory=outcome.memory,
         sources=[activity_pb2.Source(uri=source.uri, title=source.title) for source in outcome.sources],
+        files=[
+            activity_pb2.FileWritten(name=file.name, media_type=file.media_type, size=file.size)
+            for file in outcome.files
+        ],
     )
     return step_pb2.StepResult(tool=tool)
 
@@ -29,7 +33,8 @@ def outcome_from_proto(result: step_pb2.StepResult) -> Outcome:
             return result.completion
         case "tool":
             sources = tuple(Source(source.uri, source.title) for source in result.tool.sources)
-            return ToolOutcome(result.tool.content, result.tool.is_error, result.tool.memory, sources)
+            files = tuple(WrittenFile(file.name, file.media_type, file.size) for file in result.tool.files)
+            return ToolOutcome(result.tool.content, result.tool.is_error, result.tool.memory, sources, files)
     raise InvalidArgument("a result is a completion or a tool's answer", field="result")
 
 

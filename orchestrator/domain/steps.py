@@ -20,6 +20,7 @@ __all__ = [
     "StepKind",
     "StepState",
     "ToolOutcome",
+    "WrittenFile",
     "tool_digest",
 ]
 
@@ -52,6 +53,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file of the session that a tool wrote, as it was then; `size` in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOutcome:
     """What a tool answered. `memory` is the id of what it stored in memory, if it did; `sources` are what it quotes."""
 
@@ -59,6 +69,7 @@ class ToolOutcome:
     is_error: bool = False
     memory: str = ""
     sources: tuple[Source, ...] = ()
+    files: tuple[WrittenFile, ...] = ()
 
 
 Outcome = str | ToolOutcome

@@ -6,6 +6,7 @@ from typing import Any
 from agentmesh.orchestrator.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 
 from meshkit.context import current
+from orchestrator.convert.files import draft_from_proto, file_to_proto
 from orchestrator.convert.steps import (
     ask_from_proto,
     attempt_of,
@@ -15,16 +16,17 @@ from orchestrator.convert.steps import (
     usage_from_proto,
     verdict_to_proto,
 )
+from orchestrator.domain.files import Files
 from orchestrator.domain.gate import Gate
 
 __all__ = ["LedgerServicer"]
 
 
 class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
-    """Serves the gate."""
+    """Serves the gate, and the files of a run's session."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, files: Files) -> None:
+        self._gate, self._files = gate, files
 
     async def BeginStep(
         self, request: ledger_service_pb2.BeginStepRequest, context: Any
@@ -47,3 +49,24 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         usage = usage_from_proto(request.usage)
         await self._gate.complete(attempt_of(current()), step_name(request.step), outcome_of(request), usage)
         return ledger_service_pb2.CompleteStepResponse()
+
+    async def PutFile(
+        self, request: ledger_service_pb2.PutFileRequest, context: Any
+    ) -> ledger_service_pb2.PutFileResponse:
+        """Store a file as the work of a step."""
+        file = await self._files.put(attempt_of(current()), step_name(request.step), draft_from_proto(request))
+        return ledger_service_pb2.PutFileResponse(file=file_to_proto(file))
+
+    async def ReadFile(
+        self, request: ledger_service_pb2.ReadFileRequest, context: Any
+    ) -> ledger_service_pb2.ReadFileResponse:
+        """Read a file of the run's session."""
+        file, content = await self._files.read(attempt_of(current()), request.name)
+        return ledger_service_pb2.ReadFileResponse(file=file_to_proto(file), content=content)
+
+    async def FindFiles(
+        self, request: ledger_service_pb2.FindFilesRequest, context: Any
+    ) -> ledger_service_pb2.FindFilesResponse:
+        """List the files of the run's session."""
+        files = await self._files.find(attempt_of(current()))
+        return ledger_service_pb2.FindFilesResponse(files=map(file_to_proto, files))

@@ -15,6 +15,7 @@ from orchestrator.domain.steps import Outcome, StepState
 from orchestrator.domain.storage import NewRun, RunStore
 from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.admission import insert_run
+from orchestrator.stores.files import copy_files
 from orchestrator.stores.rows import request_of
 from orchestrator.stores.sessions import find_session, insert_session
 from orchestrator.stores.telling import lock_run
@@ -71,6 +72,7 @@ class PostgresForks:
             new = make(Origin(source, home, StepState(step["state"]) if step else None))
             if new.session:
                 await insert_session(connection, new.session)
+                await copy_files(connection, home.id, new.session.id)
             await insert_run(connection, self._codec, new.run)
             await self._copy(connection, source, new.run, step["number"] if step else 0, request.outcome)
             return new.run.id.encode()

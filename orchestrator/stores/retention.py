@@ -1,4 +1,4 @@
-"""What is no longer kept: events of runs that ended long ago, the answers of old requests, results that nothing names.
+"""What is no longer kept: events of runs that ended long ago, the answers of old requests, contents that nothing names.
 
 The run itself stays; a subscriber of pruned events gets an explicit gap.
 """
@@ -39,6 +39,7 @@ with lost as (
     where create_time < now() - interval '1 hour'
         and not exists (select from step where step.tenant = blob.tenant and step.result = blob.digest)
         and not exists (select from model_cache m where m.tenant = blob.tenant and m.result = blob.digest)
+        and not exists (select from file where file.tenant = blob.tenant and file.digest = blob.digest)
     limit $1 for update skip locked
 )
 delete from blob using lost where (blob.tenant, blob.digest) = (lost.tenant, lost.digest)
@@ -58,7 +59,7 @@ async def prune_events(pool: Pool, retention: timedelta) -> int:
 
 
 async def prune_blobs(pool: Pool) -> int:
-    """Forget cached answers whose time is over, and delete results that nothing names any more. Returns how many."""
+    """Forget cached answers whose time is over, and delete contents that nothing names any more. Returns how many."""
     pruned = 0
     with driver_errors():
         await pool.execute("delete from model_cache where expire_time <= now()")

@@ -36,6 +36,7 @@ def test_the_services_are_found() -> None:
         "RunService",
         "LedgerService",
         "SessionService",
+        "FileService",
         "AgentCatalogService",
         "MemoryService",
         "InteractionService",

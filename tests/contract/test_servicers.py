@@ -5,6 +5,7 @@ from agentmesh.agent.v1 import agent_service_pb2
 from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2,
+    file_service_pb2,
     ledger_service_pb2,
     run_service_pb2,
     session_service_pb2,
@@ -16,6 +17,7 @@ from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
 from orchestrator.servicers.catalog import CatalogServicer
+from orchestrator.servicers.files import FileServicer
 from orchestrator.servicers.ledger import LedgerServicer
 from orchestrator.servicers.runs import RunServicer
 from orchestrator.servicers.sessions import SessionServicer
@@ -29,6 +31,7 @@ SERVICERS = {
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"]: RunServicer,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]: LedgerServicer,
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: SessionServicer,
+    file_service_pb2.DESCRIPTOR.services_by_name["FileService"]: FileServicer,
     agent_catalog_service_pb2.DESCRIPTOR.services_by_name["AgentCatalogService"]: CatalogServicer,
 }
 

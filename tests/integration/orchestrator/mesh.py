@@ -14,6 +14,7 @@ from agentmesh.agent.v1 import agent_service_pb2_grpc
 from agentmesh.memory.v1 import context_service_pb2_grpc, interaction_service_pb2_grpc
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2_grpc,
+    file_service_pb2_grpc,
     run_event_pb2,
     run_pb2,
     run_service_pb2,
@@ -45,6 +46,7 @@ class Client:
     runs: Any
     sessions: Any
     agents: Any
+    files: Any
 
     async def create(self, text: str, **fields: Any) -> run_pb2.Run:
         request = run_service_pb2.CreateRunRequest(input=text, **{"request_id": new_id("req"), **fields})
@@ -173,6 +175,7 @@ class Mesh:
             run_service_pb2_grpc.RunServiceStub(channel),
             session_service_pb2_grpc.SessionServiceStub(channel),
             agent_catalog_service_pb2_grpc.AgentCatalogServiceStub(channel),
+            file_service_pb2_grpc.FileServiceStub(channel),
         )
 
 

@@ -22,9 +22,11 @@ from meshkit.rpc.server import MeshServer
 from meshkit.rpc.service_config import load_service_config
 from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
+from orchestrator.domain.files import Files
 from orchestrator.domain.ledger import Attempt, StepAsk
 from orchestrator.domain.specs import Limits
 from orchestrator.servicers.ledger import LedgerServicer
+from orchestrator.stores.files import PostgresFiles
 from tests.integration.orchestrator.conftest import Stores
 from tests.integration.orchestrator.gatekeeper import ADA_CALLS, Ledger, model, tool
 
@@ -73,7 +75,7 @@ async def door(stores: Stores, tmp_path: Path) -> AsyncIterator[Door]:
         server = MeshServer(settings, build_authenticator(settings, service="orchestrator"))
         server.add(
             ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
-            LedgerServicer(ledger.gate),
+            LedgerServicer(ledger.gate, Files(PostgresFiles(stores.pool))),
             "agentmesh.orchestrator.v1.LedgerService",
         )
         yield Door(await stack.enter_async_context(serving(server)), tokens, ledger)
@@ -148,6 +150,26 @@ async def test_what_a_limit_says_travels(door: Door) -> None:
         await door.begin(door.bound(attempt), tool(occurrence=2))
     assert refused.value.metadata["limit"] == "max_tool_calls"
     assert refused.value.metadata["value"] == "1"
+
+
+async def test_a_file_travels(door: Door) -> None:
+    attempt, content = await door.ledger.run(), b"x" * 2 * 1024 * 1024
+    await door.begin(door.bound(attempt), tool())
+    async with door.opened(door.bound(attempt)) as stub:
+        put = ledger_service_pb2.PutFileRequest(step="tool-1", name="a.txt", media_type="text/plain", content=content)
+        file = (await stub.PutFile(put)).file
+        assert (file.name, file.size, file.run) == ("a.txt", len(content), attempt.run)
+        read = await stub.ReadFile(ledger_service_pb2.ReadFileRequest(name="a.txt"))
+        assert (read.file, read.content) == (file, content)
+        assert list((await stub.FindFiles(ledger_service_pb2.FindFilesRequest())).files) == [file]
+        written = activity_pb2.FileWritten(name="a.txt", media_type="text/plain", size=len(content))
+        result = step_pb2.StepResult(tool=step_pb2.ToolOutcome(content="done", files=[written]))
+        await stub.CompleteStep(ledger_service_pb2.CompleteStepRequest(step="tool-1", result=result))
+    again = door.bound(await door.ledger.again(attempt))
+    assert (await door.begin(again, tool())).replay.result == result
+    async with door.opened(door.tokens.token("ledger.write", subject="ada")) as stub:
+        with pytest.raises(PermissionDenied):
+            await stub.PutFile(put)
 
 
 async def test_a_held_call_that_is_cancelled_leaves_nothing(door: Door) -> None:

@@ -210,6 +210,7 @@ async def test_reflection_tells_of_the_public_services_of_the_mesh(mesh: Mesh, o
         "agentmesh.memory.v1.InteractionService",
         "agentmesh.memory.v1.MemoryService",
         "agentmesh.orchestrator.v1.AgentCatalogService",
+        "agentmesh.orchestrator.v1.FileService",
         "agentmesh.orchestrator.v1.RunService",
         "agentmesh.orchestrator.v1.SessionService",
     }

@@ -39,6 +39,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CIRCUIT_OPEN: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_MANY_RUNS: _ClassVar[ErrorReason]
     ERROR_REASON_OUTPUT_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_FULL: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_FIELD_INVALID: ErrorReason
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
@@ -70,5 +71,6 @@ ERROR_REASON_REQUEST_CLOSED: ErrorReason
 ERROR_REASON_CIRCUIT_OPEN: ErrorReason
 ERROR_REASON_TOO_MANY_RUNS: ErrorReason
 ERROR_REASON_OUTPUT_INVALID: ErrorReason
+ERROR_REASON_SESSION_FULL: ErrorReason
 CODE_FIELD_NUMBER: _ClassVar[int]
 code: _descriptor.FieldDescriptor

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from agentmesh.agent.v1 import activity_pb2 as agentmesh_dot_agent_dot_v1_dot_activity__pb2
+from agentmesh.orchestrator.v1 import file_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_file__pb2
 from agentmesh.orchestrator.v1 import step_pb2 as agentmesh_dot_orchestrator_dot_v1_dot_step__pb2
 from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_method__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.agentmesh/orchestrator/v1/ledger_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a$agentmesh/orchestrator/v1/step.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa5\x02\n\x10\x42\x65ginStepRequest\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1f\n\x06\x64igest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h R\x06\x64igest\x12+\n\noccurrence\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01R\noccurrence\x12\'\n\targuments\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12\x1e\n\nrepeatable\x18\x07 \x01(\x08R\nrepeatable\"J\n\x08Steering\x12\x1f\n\x06number\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\"e\n\x07\x45xecute\x12\x31\n\x0fidempotency_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\'\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"_\n\x06Replay\x12=\n\x06result\x18\x01 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12\x16\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08R\x06\x63\x61\x63hed\"\t\n\x07Suspend\"\xc3\x02\n\x11\x42\x65ginStepResponse\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12>\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\".agentmesh.orchestrator.v1.ExecuteH\x00R\x07\x65xecute\x12;\n\x06replay\x18\x03 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayH\x00R\x06replay\x12>\n\x07suspend\x18\x04 \x01(\x0b\x32\".agentmesh.orchestrator.v1.SuspendH\x00R\x07suspend\x12I\n\x08steering\x18\x05 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steeringB\t\n\x07verdict\"F\n\x12ReplayStepsRequest\x12\x30\n\x05\x61\x66ter\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x05\x61\x66ter\"\xb7\x02\n\x0cRecordedStep\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1f\n\x06\x64igest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 R\x06\x64igest\x12\'\n\noccurrence\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\noccurrence\x12\x39\n\x06replay\x18\x05 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayR\x06replay\x12I\n\x08steering\x18\x06 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steering\"^\n\x13ReplayStepsResponse\x12G\n\x05steps\x18\x01 \x03(\x0b\x32\'.agentmesh.orchestrator.v1.RecordedStepB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x05steps\"\xb5\x01\n\x13\x43ompleteStepRequest\x12.\n\x04step\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x04step\x12=\n\x06result\x18\x02 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\x03 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x16\n\x14\x43ompleteStepResponse2\xa0\x03\n\rLedgerService\x12~\n\tBeginStep\x12+.agentmesh.orchestrator.v1.BeginStepRequest\x1a,.agentmesh.orchestrator.v1.BeginStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x84\x01\n\x0bReplaySteps\x12-.agentmesh.orchestrator.v1.ReplayStepsRequest\x1a..agentmesh.orchestrator.v1.ReplayStepsResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x87\x01\n\x0c\x43ompleteStep\x12..agentmesh.orchestrator.v1.CompleteStepRequest\x1a/.agentmesh.orchestrator.v1.CompleteStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.agentmesh/orchestrator/v1/ledger_service.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a$agentmesh/orchestrator/v1/file.proto\x1a$agentmesh/orchestrator/v1/step.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa5\x02\n\x10\x42\x65ginStepRequest\x12<\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x1c\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x1f\n\x06\x64igest\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h R\x06\x64igest\x12+\n\noccurrence\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x01R\noccurrence\x12\'\n\targuments\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12\x1e\n\nrepeatable\x18\x07 \x01(\x08R\nrepeatable\"J\n\x08Steering\x12\x1f\n\x06number\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12\x1d\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x04text\"e\n\x07\x45xecute\x12\x31\n\x0fidempotency_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\'\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\"_\n\x06Replay\x12=\n\x06result\x18\x01 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12\x16\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08R\x06\x63\x61\x63hed\"\t\n\x07Suspend\"\xc3\x02\n\x11\x42\x65ginStepResponse\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12>\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\".agentmesh.orchestrator.v1.ExecuteH\x00R\x07\x65xecute\x12;\n\x06replay\x18\x03 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayH\x00R\x06replay\x12>\n\x07suspend\x18\x04 \x01(\x0b\x32\".agentmesh.orchestrator.v1.SuspendH\x00R\x07suspend\x12I\n\x08steering\x18\x05 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steeringB\t\n\x07verdict\"F\n\x12ReplayStepsRequest\x12\x30\n\x05\x61\x66ter\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x05\x61\x66ter\"\xb7\x02\n\x0cRecordedStep\x12\x1b\n\x04step\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04step\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1f\n\x06\x64igest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 R\x06\x64igest\x12\'\n\noccurrence\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\noccurrence\x12\x39\n\x06replay\x18\x05 \x01(\x0b\x32!.agentmesh.orchestrator.v1.ReplayR\x06replay\x12I\n\x08steering\x18\x06 \x03(\x0b\x32#.agentmesh.orchestrator.v1.SteeringB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x08steering\"^\n\x13ReplayStepsResponse\x12G\n\x05steps\x18\x01 \x03(\x0b\x32\'.agentmesh.orchestrator.v1.RecordedStepB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x05steps\"\xb5\x01\n\x13\x43ompleteStepRequest\x12.\n\x04step\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x04step\x12=\n\x06result\x18\x02 \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\x03 \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\"\x16\n\x14\x43ompleteStepResponse\"\x8b\x02\n\x0ePutFileRequest\x12.\n\x04step\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[a-z]+-[0-9]+$R\x04step\x12>\n\x04name\x18\x02 \x01(\tB*\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}$R\x04name\x12\x63\n\nmedia_type\x18\x03 \x01(\tBD\xbaHAr?\x18\x80\x01\x32:^([A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*)?$R\tmediaType\x12$\n\x07\x63ontent\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x01R\x07\x63ontent\"F\n\x0fPutFileResponse\x12\x33\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1f.agentmesh.orchestrator.v1.FileR\x04\x66ile\"Q\n\x0fReadFileRequest\x12>\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}$R\x04name\"m\n\x10ReadFileResponse\x12\x33\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1f.agentmesh.orchestrator.v1.FileR\x04\x66ile\x12$\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x01R\x07\x63ontent\"\x12\n\x10\x46indFilesRequest\"T\n\x11\x46indFilesResponse\x12?\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.agentmesh.orchestrator.v1.FileB\x08\xbaH\x05\x92\x01\x02\x10\x64R\x05\x66iles2\x97\x06\n\rLedgerService\x12~\n\tBeginStep\x12+.agentmesh.orchestrator.v1.BeginStepRequest\x1a,.agentmesh.orchestrator.v1.BeginStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x84\x01\n\x0bReplaySteps\x12-.agentmesh.orchestrator.v1.ReplayStepsRequest\x1a..agentmesh.orchestrator.v1.ReplayStepsResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12\x87\x01\n\x0c\x43ompleteStep\x12..agentmesh.orchestrator.v1.CompleteStepRequest\x1a/.agentmesh.orchestrator.v1.CompleteStepResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12x\n\x07PutFile\x12).agentmesh.orchestrator.v1.PutFileRequest\x1a*.agentmesh.orchestrator.v1.PutFileResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12{\n\x08ReadFile\x12*.agentmesh.orchestrator.v1.ReadFileRequest\x1a+.agentmesh.orchestrator.v1.ReadFileResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x12~\n\tFindFiles\x12+.agentmesh.orchestrator.v1.FindFilesRequest\x1a,.agentmesh.orchestrator.v1.FindFilesResponse\"\x16\xd2\xda\x18\x12\n\x0cledger.write\x10\x01\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,34 +76,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYSTEPSRESPONSE'].fields_by_name['steps']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_COMPLETESTEPREQUEST'].fields_by_name['step']._loaded_options = None
   _globals['_COMPLETESTEPREQUEST'].fields_by_name['step']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[a-z]+-[0-9]+$'
+  _globals['_PUTFILEREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_PUTFILEREQUEST'].fields_by_name['step']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[a-z]+-[0-9]+$'
+  _globals['_PUTFILEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_PUTFILEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\'r%2#^[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}$'
+  _globals['_PUTFILEREQUEST'].fields_by_name['media_type']._loaded_options = None
+  _globals['_PUTFILEREQUEST'].fields_by_name['media_type']._serialized_options = b'\272HAr?\030\200\0012:^([A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*)?$'
+  _globals['_PUTFILEREQUEST'].fields_by_name['content']._loaded_options = None
+  _globals['_PUTFILEREQUEST'].fields_by_name['content']._serialized_options = b'\272H\007z\005\030\200\200\200\001'
+  _globals['_READFILEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_READFILEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\'r%2#^[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}$'
+  _globals['_READFILERESPONSE'].fields_by_name['content']._loaded_options = None
+  _globals['_READFILERESPONSE'].fields_by_name['content']._serialized_options = b'\272H\007z\005\030\200\200\200\001'
+  _globals['_FINDFILESRESPONSE'].fields_by_name['files']._loaded_options = None
+  _globals['_FINDFILESRESPONSE'].fields_by_name['files']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_LEDGERSERVICE'].methods_by_name['BeginStep']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['BeginStep']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
   _globals['_LEDGERSERVICE'].methods_by_name['ReplaySteps']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['ReplaySteps']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
   _globals['_LEDGERSERVICE'].methods_by_name['CompleteStep']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['CompleteStep']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
-  _globals['_BEGINSTEPREQUEST']._serialized_start=214
-  _globals['_BEGINSTEPREQUEST']._serialized_end=507
-  _globals['_STEERING']._serialized_start=509
-  _globals['_STEERING']._serialized_end=583
-  _globals['_EXECUTE']._serialized_start=585
-  _globals['_EXECUTE']._serialized_end=686
-  _globals['_REPLAY']._serialized_start=688
-  _globals['_REPLAY']._serialized_end=783
-  _globals['_SUSPEND']._serialized_start=785
-  _globals['_SUSPEND']._serialized_end=794
-  _globals['_BEGINSTEPRESPONSE']._serialized_start=797
-  _globals['_BEGINSTEPRESPONSE']._serialized_end=1120
-  _globals['_REPLAYSTEPSREQUEST']._serialized_start=1122
-  _globals['_REPLAYSTEPSREQUEST']._serialized_end=1192
-  _globals['_RECORDEDSTEP']._serialized_start=1195
-  _globals['_RECORDEDSTEP']._serialized_end=1506
-  _globals['_REPLAYSTEPSRESPONSE']._serialized_start=1508
-  _globals['_REPLAYSTEPSRESPONSE']._serialized_end=1602
-  _globals['_COMPLETESTEPREQUEST']._serialized_start=1605
-  _globals['_COMPLETESTEPREQUEST']._serialized_end=1786
-  _globals['_COMPLETESTEPRESPONSE']._serialized_start=1788
-  _globals['_COMPLETESTEPRESPONSE']._serialized_end=1810
-  _globals['_LEDGERSERVICE']._serialized_start=1813
-  _globals['_LEDGERSERVICE']._serialized_end=2229
+  _globals['_LEDGERSERVICE'].methods_by_name['PutFile']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['PutFile']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
+  _globals['_LEDGERSERVICE'].methods_by_name['ReadFile']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['ReadFile']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
+  _globals['_LEDGERSERVICE'].methods_by_name['FindFiles']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['FindFiles']._serialized_options = b'\322\332\030\022\n\014ledger.write\020\001\030\001'
+  _globals['_BEGINSTEPREQUEST']._serialized_start=252
+  _globals['_BEGINSTEPREQUEST']._serialized_end=545
+  _globals['_STEERING']._serialized_start=547
+  _globals['_STEERING']._serialized_end=621
+  _globals['_EXECUTE']._serialized_start=623
+  _globals['_EXECUTE']._serialized_end=724
+  _globals['_REPLAY']._serialized_start=726
+  _globals['_REPLAY']._serialized_end=821
+  _globals['_SUSPEND']._serialized_start=823
+  _globals['_SUSPEND']._serialized_end=832
+  _globals['_BEGINSTEPRESPONSE']._serialized_start=835
+  _globals['_BEGINSTEPRESPONSE']._serialized_end=1158
+  _globals['_REPLAYSTEPSREQUEST']._serialized_start=1160
+  _globals['_REPLAYSTEPSREQUEST']._serialized_end=1230
+  _globals['_RECORDEDSTEP']._serialized_start=1233
+  _globals['_RECORDEDSTEP']._serialized_end=1544
+  _globals['_REPLAYSTEPSRESPONSE']._serialized_start=1546
+  _globals['_REPLAYSTEPSRESPONSE']._serialized_end=1640
+  _globals['_COMPLETESTEPREQUEST']._serialized_start=1643
+  _globals['_COMPLETESTEPREQUEST']._serialized_end=1824
+  _globals['_COMPLETESTEPRESPONSE']._serialized_start=1826
+  _globals['_COMPLETESTEPRESPONSE']._serialized_end=1848
+  _globals['_PUTFILEREQUEST']._serialized_start=1851
+  _globals['_PUTFILEREQUEST']._serialized_end=2118
+  _globals['_PUTFILERESPONSE']._serialized_start=2120
+  _globals['_PUTFILERESPONSE']._serialized_end=2190
+  _globals['_READFILEREQUEST']._serialized_start=2192
+  _globals['_READFILEREQUEST']._serialized_end=2273
+  _globals['_READFILERESPONSE']._serialized_start=2275
+  _globals['_READFILERESPONSE']._serialized_end=2384
+  _globals['_FINDFILESREQUEST']._serialized_start=2386
+  _globals['_FINDFILESREQUEST']._serialized_end=2404
+  _globals['_FINDFILESRESPONSE']._serialized_start=2406
+  _globals['_FINDFILESRESPONSE']._serialized_end=2490
+  _globals['_LEDGERSERVICE']._serialized_start=2493
+  _globals['_LEDGERSERVICE']._serialized_end=3284
 # @@protoc_insertion_point(module_scope)

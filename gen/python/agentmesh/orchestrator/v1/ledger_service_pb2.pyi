@@ -1,4 +1,5 @@
 from agentmesh.agent.v1 import activity_pb2 as _activity_pb2
+from agentmesh.orchestrator.v1 import file_pb2 as _file_pb2
 from agentmesh.orchestrator.v1 import step_pb2 as _step_pb2
 from agentmesh.policy.v1 import method_pb2 as _method_pb2
 from buf.validate import validate_pb2 as _validate_pb2
@@ -110,3 +111,45 @@ class CompleteStepRequest(_message.Message):
 class CompleteStepResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class PutFileRequest(_message.Message):
+    __slots__ = ("step", "name", "media_type", "content")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    name: str
+    media_type: str
+    content: bytes
+    def __init__(self, step: _Optional[str] = ..., name: _Optional[str] = ..., media_type: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class PutFileResponse(_message.Message):
+    __slots__ = ("file",)
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    file: _file_pb2.File
+    def __init__(self, file: _Optional[_Union[_file_pb2.File, _Mapping]] = ...) -> None: ...
+
+class ReadFileRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ReadFileResponse(_message.Message):
+    __slots__ = ("file", "content")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    file: _file_pb2.File
+    content: bytes
+    def __init__(self, file: _Optional[_Union[_file_pb2.File, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class FindFilesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FindFilesResponse(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[_file_pb2.File]
+    def __init__(self, files: _Optional[_Iterable[_Union[_file_pb2.File, _Mapping]]] = ...) -> None: ...

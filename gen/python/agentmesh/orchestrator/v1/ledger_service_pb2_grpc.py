@@ -52,6 +52,21 @@ class LedgerServiceStub(object):
                 request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepRequest.SerializeToString,
                 response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepResponse.FromString,
                 _registered_method=True)
+        self.PutFile = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.LedgerService/PutFile',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileResponse.FromString,
+                _registered_method=True)
+        self.ReadFile = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.LedgerService/ReadFile',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileResponse.FromString,
+                _registered_method=True)
+        self.FindFiles = channel.unary_unary(
+                '/agentmesh.orchestrator.v1.LedgerService/FindFiles',
+                request_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer(object):
@@ -85,6 +100,29 @@ class LedgerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutFile(self, request, context):
+        """Stores a file in the run's session, as the work of a tool step that is under way; one of the same name is replaced.
+        Returns NOT_FOUND for a step that was not begun, and RESOURCE_EXHAUSTED (SESSION_FULL) when the session would hold too
+        much. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadFile(self, request, context):
+        """Reads a file of the run's session. Returns NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindFiles(self, request, context):
+        """Lists the files of the run's session by name. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +140,21 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.CompleteStep,
                     request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepRequest.FromString,
                     response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepResponse.SerializeToString,
+            ),
+            'PutFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutFile,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileResponse.SerializeToString,
+            ),
+            'ReadFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadFile,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'FindFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindFiles,
+                    request_deserializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesRequest.FromString,
+                    response_serializer=agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -188,6 +241,87 @@ class LedgerService(object):
             '/agentmesh.orchestrator.v1.LedgerService/CompleteStep',
             agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepRequest.SerializeToString,
             agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.CompleteStepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.LedgerService/PutFile',
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.PutFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.LedgerService/ReadFile',
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.orchestrator.v1.LedgerService/FindFiles',
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesRequest.SerializeToString,
+            agentmesh_dot_orchestrator_dot_v1_dot_ledger__service__pb2.FindFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

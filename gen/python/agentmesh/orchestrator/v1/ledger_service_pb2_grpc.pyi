@@ -49,6 +49,27 @@ class LedgerServiceStub:
     that was not begun. A retry is safe: the first result stays.
     """
 
+    PutFile: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.PutFileRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.PutFileResponse,
+    ]
+    """Stores a file in the run's session, as the work of a tool step that is under way; one of the same name is replaced.
+    Returns NOT_FOUND for a step that was not begun, and RESOURCE_EXHAUSTED (SESSION_FULL) when the session would hold too
+    much. A retry is safe.
+    """
+
+    ReadFile: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileResponse,
+    ]
+    """Reads a file of the run's session. Returns NOT_FOUND. A retry is safe."""
+
+    FindFiles: grpc.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesResponse,
+    ]
+    """Lists the files of the run's session by name. A retry is safe."""
+
 class LedgerServiceAsyncStub:
     """The ledger of a run's steps. A step is (kind, digest of the request, occurrence): the n-th time that the run asks
     exactly this. Only agents call it, with the token of one attempt, which names the run: what another attempt has
@@ -79,6 +100,27 @@ class LedgerServiceAsyncStub:
     """Records what a step brought, or that it failed. Only what is recorded is ever replayed. Returns NOT_FOUND for a step
     that was not begun. A retry is safe: the first result stays.
     """
+
+    PutFile: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.PutFileRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.PutFileResponse,
+    ]
+    """Stores a file in the run's session, as the work of a tool step that is under way; one of the same name is replaced.
+    Returns NOT_FOUND for a step that was not begun, and RESOURCE_EXHAUSTED (SESSION_FULL) when the session would hold too
+    much. A retry is safe.
+    """
+
+    ReadFile: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileResponse,
+    ]
+    """Reads a file of the run's session. Returns NOT_FOUND. A retry is safe."""
+
+    FindFiles: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesRequest,
+        agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesResponse,
+    ]
+    """Lists the files of the run's session by name. A retry is safe."""
 
 class LedgerServiceServicer(metaclass=abc.ABCMeta):
     """The ledger of a run's steps. A step is (kind, digest of the request, occurrence): the n-th time that the run asks
@@ -116,5 +158,32 @@ class LedgerServiceServicer(metaclass=abc.ABCMeta):
         """Records what a step brought, or that it failed. Only what is recorded is ever replayed. Returns NOT_FOUND for a step
         that was not begun. A retry is safe: the first result stays.
         """
+
+    @abc.abstractmethod
+    def PutFile(
+        self,
+        request: agentmesh.orchestrator.v1.ledger_service_pb2.PutFileRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.ledger_service_pb2.PutFileResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.ledger_service_pb2.PutFileResponse]]:
+        """Stores a file in the run's session, as the work of a tool step that is under way; one of the same name is replaced.
+        Returns NOT_FOUND for a step that was not begun, and RESOURCE_EXHAUSTED (SESSION_FULL) when the session would hold too
+        much. A retry is safe.
+        """
+
+    @abc.abstractmethod
+    def ReadFile(
+        self,
+        request: agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.ledger_service_pb2.ReadFileResponse]]:
+        """Reads a file of the run's session. Returns NOT_FOUND. A retry is safe."""
+
+    @abc.abstractmethod
+    def FindFiles(
+        self,
+        request: agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.ledger_service_pb2.FindFilesResponse]]:
+        """Lists the files of the run's session by name. A retry is safe."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

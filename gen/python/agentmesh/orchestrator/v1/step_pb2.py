@@ -27,7 +27,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$agentmesh/orchestrator/v1/step.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x0bToolOutcome\x12#\n\x07\x63ontent\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x02 \x01(\x08R\x07isError\x12\x1f\n\x06memory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x06memory\x12>\n\x07sources\x18\x04 \x03(\x0b\x32\x1a.agentmesh.agent.v1.SourceB\x08\xbaH\x05\x92\x01\x02\x10@R\x07sources\"\x82\x01\n\nStepResult\x12,\n\ncompletion\x18\x01 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\xc0\x01H\x00R\ncompletion\x12<\n\x04tool\x18\x02 \x01(\x0b\x32&.agentmesh.orchestrator.v1.ToolOutcomeH\x00R\x04toolB\x08\n\x06result\"\xce\x04\n\x04Step\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1f\n\x06number\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12:\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x44\n\x05state\x18\x06 \x01(\x0e\x32$.agentmesh.orchestrator.v1.StepStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x07\x61ttempt\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12\'\n\targuments\x18\x08 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12=\n\x06result\x18\t \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\n \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\x12\x16\n\x06\x63\x61\x63hed\x18\x0b \x01(\x08R\x06\x63\x61\x63hed\x12;\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x66inish_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime*\x88\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_STARTED\x10\x01\x12\x18\n\x14STEP_STATE_COMPLETED\x10\x02\x12\x15\n\x11STEP_STATE_FAILED\x10\x03\x12\x16\n\x12STEP_STATE_WAITING\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$agentmesh/orchestrator/v1/step.proto\x12\x19\x61gentmesh.orchestrator.v1\x1a!agentmesh/agent/v1/activity.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x01\n\x0bToolOutcome\x12#\n\x07\x63ontent\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x07\x63ontent\x12\x19\n\x08is_error\x18\x02 \x01(\x08R\x07isError\x12\x1f\n\x06memory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x06memory\x12>\n\x07sources\x18\x04 \x03(\x0b\x32\x1a.agentmesh.agent.v1.SourceB\x08\xbaH\x05\x92\x01\x02\x10@R\x07sources\x12?\n\x05\x66iles\x18\x05 \x03(\x0b\x32\x1f.agentmesh.agent.v1.FileWrittenB\x08\xbaH\x05\x92\x01\x02\x10\x10R\x05\x66iles\"\x82\x01\n\nStepResult\x12,\n\ncompletion\x18\x01 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\xc0\x01H\x00R\ncompletion\x12<\n\x04tool\x18\x02 \x01(\x0b\x32&.agentmesh.orchestrator.v1.ToolOutcomeH\x00R\x04toolB\x08\n\x06result\"\xce\x04\n\x04Step\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1f\n\x06number\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12:\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.agentmesh.agent.v1.StepKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1c\n\x04name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12\x1e\n\x05\x61gent\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x05\x61gent\x12\x44\n\x05state\x18\x06 \x01(\x0e\x32$.agentmesh.orchestrator.v1.StepStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12!\n\x07\x61ttempt\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07\x61ttempt\x12\'\n\targuments\x18\x08 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\targuments\x12=\n\x06result\x18\t \x01(\x0b\x32%.agentmesh.orchestrator.v1.StepResultR\x06result\x12/\n\x05usage\x18\n \x01(\x0b\x32\x19.agentmesh.agent.v1.UsageR\x05usage\x12\x16\n\x06\x63\x61\x63hed\x18\x0b \x01(\x08R\x06\x63\x61\x63hed\x12;\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x66inish_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime*\x88\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_STARTED\x10\x01\x12\x18\n\x14STEP_STATE_COMPLETED\x10\x02\x12\x15\n\x11STEP_STATE_FAILED\x10\x03\x12\x16\n\x12STEP_STATE_WAITING\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLOUTCOME'].fields_by_name['memory']._serialized_options = b'\272H\004r\002\030@'
   _globals['_TOOLOUTCOME'].fields_by_name['sources']._loaded_options = None
   _globals['_TOOLOUTCOME'].fields_by_name['sources']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_TOOLOUTCOME'].fields_by_name['files']._loaded_options = None
+  _globals['_TOOLOUTCOME'].fields_by_name['files']._serialized_options = b'\272H\005\222\001\002\020\020'
   _globals['_STEPRESULT'].fields_by_name['completion']._loaded_options = None
   _globals['_STEPRESULT'].fields_by_name['completion']._serialized_options = b'\272H\007r\005(\200\200\300\001'
   _globals['_STEP'].fields_by_name['id']._loaded_options = None
@@ -58,12 +60,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEP'].fields_by_name['attempt']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_STEP'].fields_by_name['arguments']._loaded_options = None
   _globals['_STEP'].fields_by_name['arguments']._serialized_options = b'\272H\006r\004(\200\200\020'
-  _globals['_STEPSTATE']._serialized_start=1068
-  _globals['_STEPSTATE']._serialized_end=1204
+  _globals['_STEPSTATE']._serialized_start=1133
+  _globals['_STEPSTATE']._serialized_end=1269
   _globals['_TOOLOUTCOME']._serialized_start=165
-  _globals['_TOOLOUTCOME']._serialized_end=339
-  _globals['_STEPRESULT']._serialized_start=342
-  _globals['_STEPRESULT']._serialized_end=472
-  _globals['_STEP']._serialized_start=475
-  _globals['_STEP']._serialized_end=1065
+  _globals['_TOOLOUTCOME']._serialized_end=404
+  _globals['_STEPRESULT']._serialized_start=407
+  _globals['_STEPRESULT']._serialized_end=537
+  _globals['_STEP']._serialized_start=540
+  _globals['_STEP']._serialized_end=1130
 # @@protoc_insertion_point(module_scope)

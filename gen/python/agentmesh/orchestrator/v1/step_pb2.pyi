@@ -23,16 +23,18 @@ STEP_STATE_FAILED: StepState
 STEP_STATE_WAITING: StepState
 
 class ToolOutcome(_message.Message):
-    __slots__ = ("content", "is_error", "memory", "sources")
+    __slots__ = ("content", "is_error", "memory", "sources", "files")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     IS_ERROR_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
     content: str
     is_error: bool
     memory: str
     sources: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Source]
-    def __init__(self, content: _Optional[str] = ..., is_error: bool = ..., memory: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[_activity_pb2.Source, _Mapping]]] = ...) -> None: ...
+    files: _containers.RepeatedCompositeFieldContainer[_activity_pb2.FileWritten]
+    def __init__(self, content: _Optional[str] = ..., is_error: bool = ..., memory: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[_activity_pb2.Source, _Mapping]]] = ..., files: _Optional[_Iterable[_Union[_activity_pb2.FileWritten, _Mapping]]] = ...) -> None: ...
 
 class StepResult(_message.Message):
     __slots__ = ("completion", "tool")
