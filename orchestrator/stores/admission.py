@@ -15,9 +15,9 @@ from orchestrator.domain.events import StateChange, StoredEvent
 from orchestrator.domain.model import OnBusy, Run, RunState
 from orchestrator.domain.ports import EventCodec
 from orchestrator.stores.changes import change_run
-from orchestrator.stores.rows import run_of
 from orchestrator.stores.sessions import refuse_busy
 from orchestrator.stores.specs import spec_to_json
+from orchestrator.stores.telling import lock_run
 
 __all__ = ["Admitted", "Displaced", "admit", "insert_run"]
 
@@ -43,11 +43,15 @@ insert into run_event (run, sequence, create_time, body) select id, 1, create_ti
 _LOCK_SESSION = "select 1 from session where id = $1 for no key update"
 _WAITING = "select count(*) from run where session = $1 and waits"
 
-# Those that wait come first: else the end of the active one would let one of them begin.
+# Those that wait come first: else the end of the active one would let one of them begin. Whoever was asked comes before
+# who asked.
 _NOT_DONE = """
-select * from run where session = $1 and state not in ('SUCCEEDED', 'FAILED', 'CANCELLED')
-order by waits desc, id desc for update
+select id from run where session = $1 and state not in ('SUCCEEDED', 'FAILED', 'CANCELLED')
+order by waits desc, depth desc, id desc for update
 """
+
+# With what its agent asked others for.
+_DELETE = "delete from run where session = $1 and (id = $2 or root = $2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,10 @@ async def admit(connection: Connection, codec: EventCodec, run: Run, on_busy: On
 async def _displace(connection: Connection, codec: EventCodec, session: str, *, delete: bool) -> list[Displaced]:
     displaced = []
     for row in await connection.fetch(_NOT_DONE, session):
-        before = run_of(row)
+        # The end of a run that an agent asked for has changed the one that waited for it.
+        before = await lock_run(connection, row["id"])
         if delete:
-            await connection.execute("delete from run where id = $1", before.id)
+            await connection.execute(_DELETE, session, before.id)
             # To whoever works on it or follows it here, a place beyond the last event says: look again.
             gone = replace(before, state=RunState.CANCELLED, last_sequence=before.last_sequence + 1)
             displaced.append(Displaced(gone, ()))

@@ -46,11 +46,15 @@ with changed as (
     returning run.id
 ), billed as (
     -- What a run has used is its parent's too, from its end on; until then the gate counts over the whole tree.
+    -- While it worked, its parent was not idle: of two that worked at once, the time counts once.
     update run set
         input_tokens = run.input_tokens + changed.input_tokens,
         output_tokens = run.output_tokens + changed.output_tokens,
         model_calls = run.model_calls + changed.model_calls, tool_calls = run.tool_calls + changed.tool_calls,
-        cost_micros = run.cost_micros + changed.cost_micros
+        cost_micros = run.cost_micros + changed.cost_micros,
+        idle_since = case when run.idle_since is not null then
+            least(now(), run.idle_since + (now() - coalesce(changed.start_time, now()) - changed.idle))
+        end
     from changed where $11::bool and changed.parent <> '' and run.id = changed.parent
 )
 select changed.*, now() as event_time, exists (select from released) as released from changed

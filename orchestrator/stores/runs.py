@@ -89,7 +89,7 @@ class PostgresRuns:
         self._released, self._ended = released, _nobody
 
     def when_ended(self, hint: Callable[[], None]) -> None:
-        """Call this when a run has ended: another one may wait for what it brought."""
+        """Call this when a run has ended that another one may wait for, or that may have asked for others."""
         self._ended = hint
 
     async def create(
@@ -154,7 +154,7 @@ class PostgresRuns:
         announce(self._feed, self._wakeups, changed.run, changed.events)
         if changed.released:
             self._released()
-        if changed.run.state.terminal:
+        if changed.run.state.terminal and (changed.run.parent or changed.run.spec.agents):
             self._ended()
         return changed.run
 

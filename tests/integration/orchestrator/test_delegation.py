@@ -3,24 +3,26 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from meshkit.errors import NotFound
+from meshkit.ids import new_id
 from orchestrator.convert.events import ProtoEvents
 from orchestrator.domain.events import StateChange
 from orchestrator.domain.ledger import Attempt, Replay, StepAsk, Suspend
-from orchestrator.domain.model import Failure, Run, RunState, Usage
+from orchestrator.domain.model import Failure, OnBusy, Run, RunState, Session, Usage
 from orchestrator.domain.requests import Reply
 from orchestrator.domain.specs import Approval, Limits, ToolPolicy
 from orchestrator.domain.steps import Answer, ToolOutcome
-from orchestrator.domain.storage import RunFilter
+from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter
 from orchestrator.domain.viewing import Viewer
 from orchestrator.stores.admission import insert_run
 from tests.integration.orchestrator.conftest import ADA, TENANT, Stores
+from tests.integration.orchestrator.desk import Desk, fork_of
 from tests.integration.orchestrator.gatekeeper import ADA_CALLS, Ledger, model, refused, tool
 
 ANALYSIS = ("analysis",)
@@ -167,6 +169,62 @@ async def test_the_whole_tree_has_one_budget(ledger: Ledger) -> None:
     for run in (one, two):
         await end(ledger, run, output="done")
     assert (await ledger.look(attempt)).usage == Usage(80, 20, 3)
+
+
+async def test_the_time_for_which_others_work_is_used_up_and_counts_once(ledger: Ledger) -> None:
+    attempt, child = await asking(ledger, limits=Limits(timeout=timedelta(minutes=10)))
+    await ledger.gate.begin(attempt, question("and the goats"))
+    pool = ledger.stores.pool
+    await pool.execute("update run set idle_since = now() - interval '8 minutes' where id = $1", attempt.run)
+    for run, idle in ((child.id, 1), ((await asked(ledger, attempt)).id, 0)):
+        await ledger.stores.begin(run)
+        await pool.execute(
+            "update run set start_time = now() - interval '5 minutes', idle = make_interval(mins => $2) where id = $1",
+            run, idle,
+        )  # fmt: skip
+    await end(ledger, child, output="7")
+    first = (await ledger.look(attempt)).idle_since
+    assert first is not None
+    assert abs(datetime.now(UTC) - first - timedelta(minutes=4)) < timedelta(seconds=10), "four of the eight were work"
+    await end(ledger, await asked(ledger, attempt), output="3")
+    await ledger.delegations.look()
+    assert (await ledger.look(attempt)).idle < timedelta(seconds=10), "never more than the time that has passed"
+
+
+@pytest.mark.parametrize("on_busy", [OnBusy.INTERRUPT, OnBusy.ROLLBACK])
+async def test_another_message_may_displace_the_whole_tree(ledger: Ledger, on_busy: OnBusy) -> None:
+    attempt, child = await asking(ledger)
+    second = await ledger.stores.begin(child.id)
+    await ledger.done(Attempt(TENANT, child.id, second.attempt), model(), "{}", Usage(3, 4))
+    await ledger.gate.begin(attempt, question("and the goats"))
+    ended = await asked(ledger, attempt)
+    await end(ledger, ended, output="3")
+    parent = await ledger.look(attempt)
+
+    async def make(_home: Session | None, _find: FindAgent) -> NewRun:
+        return NewRun(replace(parent, id=new_id("run"), state=RunState.QUEUED, attempt=0, usage=Usage()), None)
+
+    key = RequestKey(TENANT, "ada", "CreateRun", new_id("req"), b"")
+    await ledger.stores.runs.create(key, ADA, parent.session, make, on_busy)
+    after = [await ledger.stores.runs.load(run) for run in (parent.id, child.id, ended.id)]
+    if on_busy is OnBusy.ROLLBACK:
+        assert after == [None, None, None]
+        return
+    assert [run.state for run in after if run] == [RunState.CANCELLED, RunState.CANCELLED, RunState.SUCCEEDED]
+    assert after[0] is not None
+    assert after[0].usage == Usage(3, 4, 1)
+
+
+async def test_a_fork_knows_the_answers_and_asks_anew_what_was_not_answered(ledger: Ledger, stores: Stores) -> None:
+    attempt, child = await asking(ledger)
+    await end(ledger, child, output="7")
+    assert isinstance(await ledger.gate.begin(attempt, question()), Replay)
+    await ledger.gate.begin(attempt, question("and the goats"))
+    fork = await Desk(stores).forking.fork(ADA_CALLS, fork_of(await ledger.look(attempt), "tool-1"))
+    forked = await ledger.again(Attempt(TENANT, fork.id, 0))
+    assert await ledger.gate.begin(forked, question()) == Replay("tool-1", ToolOutcome("7"))
+    assert isinstance(await ledger.gate.begin(forked, question("and the goats")), Suspend)
+    assert (await asked(ledger, forked)).session == fork.session != child.session
 
 
 async def test_runs_that_nobody_waits_for_end(ledger: Ledger) -> None:
