@@ -41,8 +41,10 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 60.
 class _FaultyAssembly(Assembly):
     """The parts of a mesh, with the tests' agent, and a plan for the next start of each service."""
 
-    def __init__(self, state: State, edge: tuple[str, int], environ: Mapping[str, str], effects: str) -> None:
-        super().__init__(state, edge, environ)
+    def __init__(
+        self, state: State, edge: tuple[str, int], environ: Mapping[str, str], effects: str, runtimes: Sequence[str]
+    ) -> None:
+        super().__init__(state, edge, environ, runtimes)
         self.plans: dict[str, str] = {}
         self.begun: Counter[str] = Counter()
         self._own, self._effects = dict(environ), effects
@@ -124,12 +126,14 @@ class FaultyMesh:
 
 
 @asynccontextmanager
-async def faulty_mesh(root: Path, model: str, effects: str) -> AsyncIterator[FaultyMesh]:
+async def faulty_mesh(
+    root: Path, model: str, effects: str, runtimes: Sequence[str] = ("langchain",)
+) -> AsyncIterator[FaultyMesh]:
     """Run a mesh on a directory of its own until the block ends."""
     state, port = State(root), free_port()
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     environ = {**passed, "MESH_MODEL_URL": model, "MESH_MODEL": "scripted-1"}
-    assembly = _FaultyAssembly(state, ("127.0.0.1", port), environ, effects)
+    assembly = _FaultyAssembly(state, ("127.0.0.1", port), environ, effects, runtimes)
     with state.claimed():
         async with running_mesh(state, f"127.0.0.1:{port}", assembly.stages()) as parts:
             yield FaultyMesh(assembly, parts, state, f"127.0.0.1:{port}")
