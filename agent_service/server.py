@@ -9,6 +9,7 @@ from agent_service.adapters import runtimes
 from agent_service.adapters.circuits import CircuitTelemetry
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
+from agent_service.adapters.json_schema import JsonSchemas
 from agent_service.adapters.ledger import MeshLedgers
 from agent_service.adapters.tools.arxiv_search import ArxivSearch
 from agent_service.adapters.tools.ask_user import AskUser
@@ -73,6 +74,7 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
         [*own, *reading, *tools],
         MeshLedgers(ledger_channel),
         breakers,
+        JsonSchemas(),
         max_runs=config.max_runs,
         leaving=server.draining.is_set,
     )

@@ -2,7 +2,7 @@
 
 Owns the life of a run inside this process and how it ends:
 
-    the framework answers           Completed
+    the framework answers           Completed, or OUTPUT_INVALID when that does not fit the schema, twice
     the ledger tells it to stop     Suspended, once what is under way is recorded
     the process drains              DRAINING, likewise
     the gate failed or met a limit  the gate's error (MODEL_FAILED, MODEL_TIMEOUT, LIMIT_REACHED, ATTEMPT_SUPERSEDED)
@@ -15,6 +15,7 @@ Owns the life of a run inside this process and how it ends:
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent_service.domain.activity import MAX_TEXT_BYTES, Activity
@@ -23,7 +24,8 @@ from agent_service.domain.breaker import Breakers
 from agent_service.domain.events import AgentEvent, Completed, Suspended
 from agent_service.domain.gate import Gate
 from agent_service.domain.ledger import Ledgers, SuspendedError
-from agent_service.domain.runtime import ModelGate, Runtime, RuntimeDescription
+from agent_service.domain.runtime import Capability, ModelGate, Runtime, RuntimeDescription, Speakers
+from agent_service.domain.structured import Schemas, StructuredAnswer
 from agent_service.domain.task import Task
 from agent_service.domain.text import clean
 from agent_service.domain.tool import Tool
@@ -46,6 +48,7 @@ class Executor:
         tools: Sequence[Tool],
         ledgers: Ledgers,
         breakers: Breakers,
+        schemas: Schemas,
         *,
         max_runs: int,
         leaving: Callable[[], bool] = lambda: False,
@@ -58,7 +61,7 @@ class Executor:
         self._runtime, self._models, self._ledgers, self._leaving = runtime, models, ledgers, leaving
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         """What agents may name."""
-        self._breakers, self._max_runs, self._clock = breakers, max_runs, clock
+        self._breakers, self._schemas, self._max_runs, self._clock = breakers, schemas, max_runs, clock
         self.running = 0
         """How many runs are under way."""
 
@@ -68,14 +71,15 @@ class Executor:
         return self._models.default_model
 
     def describe(self) -> RuntimeDescription:
-        """Tell which framework it is."""
-        return self._runtime.describe()
+        """Tell which framework it is, and what it does here: answers that fit a schema are not its own doing."""
+        described = self._runtime.describe()
+        return replace(described, capabilities=(*described.capabilities, Capability.STRUCTURED_OUTPUT))
 
     async def execute(self, task: Task) -> AsyncGenerator[AgentEvent, None]:
         """Run the task; the last event is Completed or Suspended.
 
-        Raises InvalidArgument for a wrong runtime or tool, ResourceExhausted (OVERLOADED) when the process is full, and
-        what the module's table says. Closing the iterator stops the run and its model calls.
+        Raises InvalidArgument for a wrong runtime, tool or schema, ResourceExhausted (OVERLOADED) when the process is
+        full, and what the module's table says. Closing the iterator stops the run and its model calls.
         """
         toolsets = self._toolsets_of(task)
         if self.running >= self._max_runs:
@@ -120,7 +124,7 @@ class Executor:
         framework: asyncio.Task[str] | None = None
         try:
             with self._models.open(task, gate, toolboxes) as speakers:
-                framework = asyncio.create_task(self._runtime.run(task, speakers), name=f"agent {task.run}")
+                framework = asyncio.create_task(self._answer(task, speakers), name=f"agent {task.run}")
                 ends: list[asyncio.Future[Any]] = [framework, activity.failure]
                 await asyncio.wait(ends, timeout=activity.remaining(), return_when=asyncio.FIRST_COMPLETED)
                 return self._outcome(task, activity, framework)
@@ -132,6 +136,19 @@ class Executor:
                 if framework.done() and not framework.cancelled():
                     framework.exception()  # seen: asyncio need not warn of it
             activity.close()
+
+    async def _answer(self, task: Task, speakers: Speakers) -> str:
+        if task.output_schema is None:
+            return _sound(await self._runtime.run(task, speakers))
+        structured = StructuredAnswer(task, self._schemas)
+        await structured.check_schema()
+        answer = _sound(await self._runtime.run(replace(task, instructions=structured.instructions), speakers))
+
+        async def ask(messages: list[dict[str, str]]) -> str:
+            warmth = {} if task.temperature is None else {"temperature": task.temperature}
+            return _sound(await self._models.ask(speakers.of().model, {"messages": messages, **warmth}))
+
+        return await structured.fit(answer, ask)
 
     def _outcome(self, task: Task, activity: Activity, framework: asyncio.Task[str]) -> str:
         if activity.failure.done():
@@ -147,10 +164,15 @@ class Executor:
         if error is not None:
             # The text of a foreign exception may hold anything; the cause is logged, redacted, where calls end.
             raise Internal(f"the framework raised {type(error).__name__}", reason="AGENT_FAILED") from error
-        answer = clean(framework.result())
-        if len(answer.encode()) > MAX_TEXT_BYTES:
-            raise Internal(f"the answer is longer than {MAX_TEXT_BYTES} bytes", reason="AGENT_FAILED")
-        return answer
+        return framework.result()
+
+
+def _sound(answer: str) -> str:
+    """Return the answer as text that can be stored. Raises Internal for one that is too long."""
+    answer = clean(answer)
+    if len(answer.encode()) > MAX_TEXT_BYTES:
+        raise Internal(f"the answer is longer than {MAX_TEXT_BYTES} bytes", reason="AGENT_FAILED")
+    return answer
 
 
 def _named(task: Task, names: Sequence[str], offered: Mapping[str, Tool], field: str) -> list[Tool]:

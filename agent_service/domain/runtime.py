@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from agent_service.domain.gate import Gate
 from agent_service.domain.task import Task
@@ -78,6 +78,13 @@ class ModelGate(Protocol):
 
     def open(self, task: Task, gate: Gate, toolboxes: Mapping[str, Toolbox]) -> AbstractContextManager[Speakers]:
         """Give the speakers of these names inside the block; leaving it cuts every call in flight and ends the keys."""
+        ...
+
+    async def ask(self, endpoint: ModelEndpoint, request: Mapping[str, Any]) -> str:
+        """Ask a speaker's model outside of any framework, and return what it said: a step like every other call.
+
+        `request` is one to `/v1/chat/completions`, without the model. Raises a MeshError, which ends the run.
+        """
         ...
 
 

@@ -148,6 +148,11 @@ class ModelGateway:
                 for call in voice.calls:
                     call.cancel()
 
+    async def ask(self, endpoint: ModelEndpoint, request: Mapping[str, Any]) -> str:
+        """Ask a speaker's model outside of any framework, and return what it said."""
+        answer = await self.call(self._voices[endpoint.key], {**request, "model": endpoint.model}).run(None)
+        return str(answer["choices"][0]["message"]["content"] or "")
+
     def voice_of(self, request: Request) -> _Voice | None:
         """Return whose key the request carries."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")

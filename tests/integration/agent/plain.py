@@ -10,6 +10,7 @@ import httpx
 
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import ModelTimeouts, Upstream
+from agent_service.adapters.json_schema import JsonSchemas
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.domain.breaker import Breakers
 from agent_service.domain.events import AgentEvent
@@ -80,7 +81,8 @@ async def events_of(
 
 def executor_of(runtime: PlainRuntime, gateway: ModelGateway, *tools: Tool, **options: Any) -> Executor:
     breakers = options.pop("breakers", None) or Breakers(time.monotonic)
-    return Executor(runtime, gateway, tools or [Calculator()], FreeLedger(), breakers, **{"max_runs": 5, **options})
+    described = tools or [Calculator()]
+    return Executor(runtime, gateway, described, FreeLedger(), breakers, JsonSchemas(), **{"max_runs": 5, **options})
 
 
 @asynccontextmanager
