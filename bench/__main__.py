@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.ledger import ledger
 from bench.recall import recall
 from bench.report import Table, listed, load_average, machine
+from bench.runtimes import runtimes
 from bench.setting import ROOT, Setting, prepared
 from bench.streams import cost_of_runs, many_streams
 from bench.tokens import first_token, steady_stream
@@ -31,6 +32,7 @@ class Plan:
     histories: tuple[int, ...]
     ledger_steps: int
     ledger_tools: int
+    runtime_calls: int
     longest: float
     """Seconds after which the measurements are given up."""
 
@@ -44,6 +46,7 @@ FULL = Plan(
     histories=(100, 1_000, 10_000),
     ledger_steps=300,
     ledger_tools=50,
+    runtime_calls=50,
     longest=1800,
 )
 QUICK = Plan(
@@ -55,6 +58,7 @@ QUICK = Plan(
     histories=(20, 100),
     ledger_steps=20,
     ledger_tools=6,
+    runtime_calls=3,
     longest=180,
 )
 
@@ -83,6 +87,10 @@ async def _report(plan: Plan) -> dict[str, object]:
         async for table in _measured(setting, plan):
             print(table.markdown(), end="\n\n", flush=True)
             tables.append(table.as_json())
+    async with asyncio.timeout(plan.longest):
+        async for table in _wide(plan):
+            print(table.markdown(), end="\n\n", flush=True)
+            tables.append(table.as_json())
     facts["load average after"] = load_average()
     print(f"load average after: {facts['load average after']}")
     return {"machine": facts, "tables": tables}
@@ -99,6 +107,12 @@ async def _measured(setting: Setting, plan: Plan) -> AsyncIterator[Table]:
         yield table
     for table in await ledger(setting, plan.ledger_steps, plan.ledger_tools):  # the last: it kills processes
         yield table
+
+
+async def _wide(plan: Plan) -> AsyncIterator[Table]:
+    """Measure a mesh of all runtimes; the others have only the one that they use."""
+    async with prepared("all") as setting:
+        yield await runtimes(setting, plan.runtime_calls, plan.stream_tokens)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How much processor time the parts of a mesh take, read from `/proc`.
+"""How much processor time and memory the parts of a mesh take, read from `/proc`.
 
 Owns that reading. A part is a process with all its descendants, those that have ended included: Postgres works in
 children of its own.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["CpuUse", "cpu_seconds", "measured_cpu"]
+__all__ = ["CpuUse", "cpu_seconds", "measured_cpu", "resident_mib"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -51,3 +51,10 @@ def cpu_seconds(parts: Mapping[str, int]) -> dict[str, float]:
         return own.get(pid, 0.0) + sum(total(child, others) for child in below)
 
     return {name: total(pid, frozenset(parts.values()) - {pid}) for name, pid in parts.items()}
+
+
+def resident_mib(pid: int) -> float:
+    """Return the memory that a process holds, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024

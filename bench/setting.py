@@ -82,9 +82,9 @@ class Setting:
 
 
 @asynccontextmanager
-async def prepared() -> AsyncIterator[Setting]:
-    """Start everything, yield it, and leave nothing behind."""
-    with _model_server() as (model, url), _mesh(url) as mesh:
+async def prepared(runtimes: str = "langchain") -> AsyncIterator[Setting]:
+    """Start everything with these runtimes, yield it, and leave nothing behind."""
+    with _model_server() as (model, url), _mesh(url, runtimes) as mesh:
         status = mesh.status()
         addresses = {part["name"]: part["address"] for part in status["parts"]}
         parts = {part["name"]: part["pid"] for part in status["parts"]}
@@ -110,7 +110,7 @@ async def prepared() -> AsyncIterator[Setting]:
 
 
 @contextmanager
-def _mesh(model_url: str) -> Iterator[RunningMesh]:
+def _mesh(model_url: str, runtimes: str) -> Iterator[RunningMesh]:
     directory = Path(tempfile.mkdtemp(prefix="mesh-bench-"))
     directory.chmod(0o711)  # the database's own account passes through
     try:
@@ -118,6 +118,7 @@ def _mesh(model_url: str) -> Iterator[RunningMesh]:
             directory / "state",
             MESH_MODEL_URL=model_url,
             MESH_MODEL=MODEL,
+            MESH_RUNTIMES=runtimes,
             MESH_MAX_RUNS="128",
             MESH_MAX_RUNS_PER_TENANT="128",  # one tenant stands for many
             MESH_MAX_RUNS_PER_AGENT="128",

@@ -8,6 +8,7 @@ import typer
 
 from meshctl.console import tell
 from meshctl.environments import ROOT, ensure
+from meshctl.runtimes import RUNTIMES, install
 
 __all__ = ["bench"]
 
@@ -17,7 +18,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the numbers to a file.")] = None,
 ) -> None:
     """Measure latency, throughput and processor time of a mesh made for it, and print them as tables."""
-    ensure("langchain", tell)
+    install(RUNTIMES, tell)
     python = ensure("mesh", tell)
     options = [*(["--quick"] if quick else []), *(["--json", str(json.absolute())] if json else [])]
     os.chdir(ROOT)

@@ -36,6 +36,7 @@ ROWS = {
     "Memory of 100 interactions": ["GetContext, at the service", "GetContext, through Envoy", "StoreInteraction"],
     "The ledger": ["BeginStep", "CompleteStep", "one step", "a replayed step", "an empty call"],
     "A run that calls": ["kill -9 of agent-langchain", "kill -9 of orchestrator"],
+    "The runtimes": ["langchain", "autogen", "crewai", "llamaindex"],
 }
 
 
