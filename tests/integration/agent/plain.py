@@ -81,8 +81,8 @@ async def events_of(
 
 def executor_of(runtime: PlainRuntime, gateway: ModelGateway, *tools: Tool, **options: Any) -> Executor:
     breakers = options.pop("breakers", None) or Breakers(time.monotonic)
-    described = tools or [Calculator()]
-    return Executor(runtime, gateway, described, FreeLedger(), breakers, JsonSchemas(), **{"max_runs": 5, **options})
+    tools = tools or (Calculator(),)
+    return Executor(runtime, gateway, tools, FreeLedger(), breakers, JsonSchemas(), **{"max_runs": 5, **options})
 
 
 @asynccontextmanager
