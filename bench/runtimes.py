@@ -54,7 +54,7 @@ async def runtimes(setting: Setting, calls: int, tokens: int) -> Table:
             "agent CPU µs a token",
         ),
         "Import: the adapter with its framework in a fresh interpreter, files cached. Added: over a direct model call "
-        "in the same turns, so the whole mesh is in it: a new session, the event log, the ledger, the agent. No memory.",
+        "in the same turns, so the whole mesh is in it: a new session, the event log, the ledger, the agent.",
     )
     for name in RUNTIMES:
         await setting.edge.agents.CreateAgent(_agent(name))

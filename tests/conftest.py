@@ -28,8 +28,12 @@ for name in list(os.environ):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--seeds N`: how often the tests of faults are repeated, each time with other moments of death."""
+    """`--seeds N`: how often the tests of faults are repeated, each time with other moments of death.
+
+    `--write-matrix`: what runtimes were seen to do is written to the documentation, instead of compared with it.
+    """
     parser.addoption("--seeds", type=int, default=1, help="rounds of the kill matrix")
+    parser.addoption("--write-matrix", action="store_true", help="write the matrix of docs/runtimes.md")
 
 
 @pytest.fixture(scope="session")
