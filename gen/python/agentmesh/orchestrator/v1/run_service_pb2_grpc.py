@@ -172,7 +172,8 @@ class RunServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelRun(self, request, context):
-        """Cancels a run: the agent is stopped and its model's socket closed, usually within 100 ms. Returns the run, which
+        """Cancels a run, and those that its agent asked others for: agents are stopped and their models' sockets closed, usually
+        within 100 ms, of those others within some seconds. Returns the run, which
         is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -190,7 +191,7 @@ class RunServiceServicer(object):
 
     def PauseRun(self, request, context):
         """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
-        and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+        and is recorded; if the agent needs no further step, the run ends. Runs of agents that it asked go on. After some seconds the agent gives up its process;
         its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
         WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
         (STATE_CONFLICT) if it has ended. A retry is safe.

@@ -76,7 +76,8 @@ class RunServiceStub:
         agentmesh.orchestrator.v1.run_service_pb2.CancelRunRequest,
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
-    """Cancels a run: the agent is stopped and its model's socket closed, usually within 100 ms. Returns the run, which
+    """Cancels a run, and those that its agent asked others for: agents are stopped and their models' sockets closed, usually
+    within 100 ms, of those others within some seconds. Returns the run, which
     is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
     """
 
@@ -94,7 +95,7 @@ class RunServiceStub:
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
     """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
-    and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+    and is recorded; if the agent needs no further step, the run ends. Runs of agents that it asked go on. After some seconds the agent gives up its process;
     its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
     WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
     (STATE_CONFLICT) if it has ended. A retry is safe.
@@ -211,7 +212,8 @@ class RunServiceAsyncStub:
         agentmesh.orchestrator.v1.run_service_pb2.CancelRunRequest,
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
-    """Cancels a run: the agent is stopped and its model's socket closed, usually within 100 ms. Returns the run, which
+    """Cancels a run, and those that its agent asked others for: agents are stopped and their models' sockets closed, usually
+    within 100 ms, of those others within some seconds. Returns the run, which
     is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
     """
 
@@ -229,7 +231,7 @@ class RunServiceAsyncStub:
         agentmesh.orchestrator.v1.run_pb2.Run,
     ]
     """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
-    and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+    and is recorded; if the agent needs no further step, the run ends. Runs of agents that it asked go on. After some seconds the agent gives up its process;
     its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
     WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
     (STATE_CONFLICT) if it has ended. A retry is safe.
@@ -360,7 +362,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.orchestrator.v1.run_service_pb2.CancelRunRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
-        """Cancels a run: the agent is stopped and its model's socket closed, usually within 100 ms. Returns the run, which
+        """Cancels a run, and those that its agent asked others for: agents are stopped and their models' sockets closed, usually
+        within 100 ms, of those others within some seconds. Returns the run, which
         is CANCELLED, or the terminal state that it had reached before. Returns NOT_FOUND. A retry is safe.
         """
 
@@ -382,7 +385,7 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.run_pb2.Run, collections.abc.Awaitable[agentmesh.orchestrator.v1.run_pb2.Run]]:
         """Pauses a run, at once: no step begins any more, and the run is PAUSED. A model call or a tool that is under way ends
-        and is recorded; if the agent needs no further step, the run ends. After some seconds the agent gives up its process;
+        and is recorded; if the agent needs no further step, the run ends. Runs of agents that it asked go on. After some seconds the agent gives up its process;
         its steps are in the ledger, so a pause may last days and survives any restart. A run that waits for a person stays
         WAITING and is paused once that is answered. Returns the run. Returns NOT_FOUND, FAILED_PRECONDITION
         (STATE_CONFLICT) if it has ended. A retry is safe.
