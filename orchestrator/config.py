@@ -32,7 +32,7 @@ class Config(ServiceSettings):
     max_runs_per_agent: int = Field(default=32, gt=0, le=1000)
     """How many runs of one agent of one tenant this process executes at once."""
     hold_seconds: float = Field(default=5.0, gt=0, le=20)
-    """How long a step of a run that is paused or waits for a person is held before its agent gives up its memory."""
+    """How long a step of a run that is paused or waits is held before its agent gives up its memory."""
     event_retention_days: int = Field(default=30, gt=0)
     """How many days after its end a run's events are kept. The run itself stays."""
 

@@ -70,7 +70,7 @@ def _step(run: Run) -> StateChange | None:
 
 
 def _go_on(run: Run, *, paused: bool) -> StateChange:
-    """Let the run go on: for one step if it is `paused`. One that waits for a person goes on waiting."""
+    """Let the run go on: for one step if it is `paused`. One that waits goes on waiting."""
     if run.state is not RunState.PAUSED:
         return StateChange(run.state, run.attempt, paused=paused, step_allowed=paused)
     if not run.suspended:
