@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from agentmesh.memory.v1 import (
     context_pb2,
     context_service_pb2,
+    document_pb2,
+    document_service_pb2,
     fact_pb2,
     interaction_pb2,
     interaction_service_pb2,
@@ -14,9 +16,10 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from memory_service.domain.context import Context, ContextItem, ContextQuery
+from memory_service.domain.documents import DocumentDraft
 from memory_service.domain.facts import FactDraft
 from memory_service.domain.interactions import TurnDraft
-from memory_service.domain.model import Fact, FactCategory, Interaction, Match
+from memory_service.domain.model import Document, Fact, FactCategory, Interaction, Match, Passage
 from memory_service.domain.ports import RequestKey
 from meshkit.errors import InvalidArgument
 from meshkit.sql.idempotency import digest_of
@@ -24,11 +27,14 @@ from meshkit.sql.idempotency import digest_of
 __all__ = [
     "category_from_proto",
     "context_to_proto",
+    "document_draft",
+    "document_to_proto",
     "fact_draft",
     "fact_match_to_proto",
     "fact_to_proto",
     "interaction_match_to_proto",
     "interaction_to_proto",
+    "passage_match_to_proto",
     "query_from_proto",
     "request_key",
     "search_limit",
@@ -123,6 +129,48 @@ def fact_to_proto(fact: Fact) -> fact_pb2.Fact:
 def fact_match_to_proto(match: Match[Fact]) -> fact_pb2.FactMatch:
     """Return the match as a message."""
     return fact_pb2.FactMatch(fact=fact_to_proto(match.item), score=match.score)
+
+
+def document_draft(request: document_service_pb2.IngestDocumentRequest) -> DocumentDraft:
+    """Return the document that a request brings."""
+    return DocumentDraft(
+        title=request.title,
+        uri=request.uri,
+        media_type=request.media_type,
+        content=request.content,
+        labels=dict(request.labels),
+    )
+
+
+def document_to_proto(document: Document) -> document_pb2.Document:
+    """Return what is known of the document as a message."""
+    return document_pb2.Document(
+        id=document.id,
+        user=document.owner.user,
+        title=document.title,
+        uri=document.uri,
+        media_type=document.media_type,
+        labels=document.labels,
+        sha256=document.sha256,
+        characters=document.characters,
+        passages=document.passages,
+        create_time=_timestamp(document.create_time),
+    )
+
+
+def passage_match_to_proto(match: Match[Passage]) -> document_pb2.PassageMatch:
+    """Return the match as a message."""
+    passage = document_pb2.Passage(
+        document=match.item.document,
+        number=match.item.number,
+        title=match.item.title,
+        uri=match.item.uri,
+        heading=match.item.heading,
+        text=match.item.text,
+        start=match.item.start,
+        end=match.item.end,
+    )
+    return document_pb2.PassageMatch(passage=passage, score=match.score)
 
 
 def query_from_proto(request: context_service_pb2.GetContextRequest) -> ContextQuery:

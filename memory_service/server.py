@@ -6,15 +6,22 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import structlog
-from agentmesh.memory.v1 import context_service_pb2_grpc, interaction_service_pb2_grpc, memory_service_pb2_grpc
+from agentmesh.memory.v1 import (
+    context_service_pb2_grpc,
+    document_service_pb2_grpc,
+    interaction_service_pb2_grpc,
+    memory_service_pb2_grpc,
+)
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from memory_service.adapters.embedding.factory import build_embedder
 from memory_service.adapters.embedding.weights import ModelFilesError
+from memory_service.adapters.reading.reader import FileReader
 from memory_service.config import Config
 from memory_service.domain.context import Contexts
+from memory_service.domain.documents import Documents
 from memory_service.domain.embedding import Embedder
 from memory_service.domain.facts import Facts
 from memory_service.domain.indexing import Indexer
@@ -23,8 +30,10 @@ from memory_service.domain.model import Source
 from memory_service.domain.search import Search
 from memory_service.domain.vectors import VectorStore
 from memory_service.servicers.context import ContextServicer
+from memory_service.servicers.documents import DocumentServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
+from memory_service.stores.documents import PostgresDocuments
 from memory_service.stores.facts import PostgresFacts
 from memory_service.stores.interactions import PostgresInteractions
 from memory_service.stores.keywords import PostgresKeywords
@@ -126,6 +135,12 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
         context_service_pb2_grpc.add_ContextServiceServicer_to_server,
         ContextServicer(Contexts(interactions, facts, recent, search)),
         f"{_PACKAGE}.ContextService",
+    )
+    documents = Documents(PostgresDocuments(pool), search, FileReader(), wake=wake, new_id=new_id, clock=_now)
+    server.add(
+        document_service_pb2_grpc.add_DocumentServiceServicer_to_server,
+        DocumentServicer(documents),
+        f"{_PACKAGE}.DocumentService",
     )
     server.watch("postgres", ping_of(pool))
     server.watch("redis", redis.ping, critical=False)

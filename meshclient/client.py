@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from agentmesh.memory.v1.context_service_pb2_grpc import ContextServiceStub
+from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceStub
 from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceStub
@@ -33,6 +34,7 @@ from meshkit.rpc.service_config import ServiceConfig, load_service_config
 
 if TYPE_CHECKING:  # the generated stubs are typed for asyncio in their .pyi only
     from agentmesh.memory.v1.context_service_pb2_grpc import ContextServiceAsyncStub
+    from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
     from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceAsyncStub
     from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
     from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceAsyncStub
@@ -76,6 +78,7 @@ class MeshClient:
         self.agents = cast("AgentCatalogServiceAsyncStub", AgentCatalogServiceStub(channel))
         self.facts = cast("MemoryServiceAsyncStub", MemoryServiceStub(channel))
         self.interactions = cast("InteractionServiceAsyncStub", InteractionServiceStub(channel))
+        self.documents = cast("DocumentServiceAsyncStub", DocumentServiceStub(channel))
         self.context = cast("ContextServiceAsyncStub", ContextServiceStub(channel))
         return self
 

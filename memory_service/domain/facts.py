@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memory_service.domain.model import Fact, FactCategory, FactOrigin, Kind, Match, Place, owner_of
+from memory_service.domain.model import Fact, FactCategory, FactOrigin, Kind, Match, Place, only_user, owner_of
 from memory_service.domain.ports import Clock, FactStore, RequestKey, Wake
 from memory_service.domain.positions import position_by_key
 from memory_service.domain.search import Search
-from meshkit.context import ACT_AS_SCOPE, CallContext
+from meshkit.context import CallContext
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 
@@ -57,7 +57,7 @@ class Facts:
 
     async def get(self, caller: CallContext, fact: str) -> Fact:
         """Return the fact. Raises NotFound, also for a fact of another tenant or user."""
-        return await self._store.get(caller.tenant, _only_user(caller), fact)
+        return await self._store.get(caller.tenant, only_user(caller), fact)
 
     async def list(
         self, caller: CallContext, user: str, category: FactCategory | None, size: int, token: str
@@ -81,10 +81,5 @@ class Facts:
 
     async def delete(self, caller: CallContext, fact: str, etag: str) -> None:
         """Delete the fact from rows and index. Raises NotFound as `get` does, Aborted (ETAG_MISMATCH)."""
-        await self._store.delete(caller.tenant, _only_user(caller), fact, etag)
+        await self._store.delete(caller.tenant, only_user(caller), fact, etag)
         self._wake()
-
-
-def _only_user(caller: CallContext) -> str | None:
-    """Return the one user whose facts the caller may name by id; None for a caller that may act for all."""
-    return None if ACT_AS_SCOPE in caller.scopes else owner_of(caller, "").user

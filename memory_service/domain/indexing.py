@@ -7,7 +7,7 @@ source at once; whoever finds it changed while writing leaves it to be done agai
 from collections.abc import Collection, Mapping
 
 from memory_service.domain.embedding import Embedder
-from memory_service.domain.model import Fact, Interaction, Source
+from memory_service.domain.model import Indexed, Source, session_of
 from memory_service.domain.passages import passages
 from memory_service.domain.ports import Sources
 from memory_service.domain.vectors import Point, VectorStore
@@ -35,7 +35,7 @@ class Indexer:
         after = await self._sources.current(sources)
         return [source for source in sources if before.get(source) == after.get(source)]
 
-    async def _points(self, items: Mapping[Source, Interaction | Fact]) -> list[Point]:
+    async def _points(self, items: Mapping[Source, Indexed]) -> list[Point]:
         pieces = [
             (source, item, number, text) for source, item in items.items() for number, text in enumerate(passages(item))
         ]
@@ -44,6 +44,6 @@ class Indexer:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             vectors += await self._embedder.embed(texts[start : start + _TEXTS_AT_ONCE])
         return [
-            Point(source, item.session if isinstance(item, Interaction) else "", number, vector)
+            Point(source, session_of(item), number, vector)
             for (source, item, number, _), vector in zip(pieces, vectors, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""What memory holds: turns and facts of a user, and what a search or a context says of them. Frozen values."""
+"""What memory holds: turns, facts and documents of a user, and what is said of them. Frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,27 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from meshkit.context import CallContext
+from meshkit.context import ACT_AS_SCOPE, CallContext
 from meshkit.errors import InvalidArgument
 
 __all__ = [
+    "Document",
     "Fact",
     "FactCategory",
     "FactOrigin",
+    "Indexed",
     "Interaction",
     "Kind",
     "Layer",
     "Match",
     "Owner",
+    "Passage",
     "Place",
     "Source",
+    "only_user",
     "owner_of",
+    "session_of",
+    "source_of",
 ]
 
 
@@ -29,6 +35,7 @@ class Kind(StrEnum):
 
     INTERACTION = "interaction"
     FACT = "fact"
+    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,17 @@ def owner_of(caller: CallContext, requested_user: str) -> Owner:
     return owner
 
 
+def only_user(caller: CallContext) -> str | None:
+    """Return the one user whose things the caller may name by id; None for a caller that may act for all.
+
+    Raises InvalidArgument as `owner_of` does.
+    """
+    return None if ACT_AS_SCOPE in caller.scopes else owner_of(caller, "").user
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Names one turn or fact."""
+    """Names one turn, fact or passage of a document."""
 
     owner: Owner
     kind: Kind
@@ -62,7 +77,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a search looks: at one kind of one owner's memory, in one session if it is set."""
+    """Where a search looks: at one kind of one owner's memory, in one session if it is set.
+
+    The session of a passage is its document.
+    """
 
     owner: Owner
     kind: Kind
@@ -115,6 +133,69 @@ class Fact:
     create_time: datetime
     update_time: datetime
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text from outside. It never changes: its next version is another one. Without a uri it replaces nothing."""
+
+    id: str
+    owner: Owner
+    title: str
+    uri: str
+    media_type: str
+    labels: Mapping[str, str]
+    sha256: str
+    characters: int
+    passages: int
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: its characters from `start` to before `end`, under a heading if there is one."""
+
+    document: str
+    owner: Owner
+    title: str
+    uri: str
+    number: int
+    heading: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def id(self) -> str:
+        """How it is cited."""
+        return f"{self.document}#{self.number}"
+
+
+Indexed = Interaction | Fact | Passage
+"""What is found by its words and its meaning."""
+
+
+def source_of(item: Indexed) -> Source:
+    """Return the name of an item."""
+    match item:
+        case Interaction():
+            kind = Kind.INTERACTION
+        case Fact():
+            kind = Kind.FACT
+        case Passage():
+            kind = Kind.DOCUMENT
+    return Source(item.owner, kind, item.id)
+
+
+def session_of(item: Indexed) -> str:
+    """Return what a search may keep to: the session of a turn, the document of a passage; empty for a fact."""
+    match item:
+        case Interaction():
+            return item.session
+        case Passage():
+            return item.document
+        case Fact():
+            return ""
 
 
 class Layer(StrEnum):

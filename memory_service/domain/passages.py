@@ -1,4 +1,4 @@
-"""How turns and facts are read by an embedding model: short pieces that say who said them, and when.
+"""How memory is read by an embedding model: short pieces that say who said them and when, or where they stand.
 
 Owns the text form, which decides more about what is found than the model does. Pure functions.
 """
@@ -7,18 +7,21 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from memory_service.domain.model import Fact, Interaction
+from memory_service.domain.model import Fact, Indexed, Interaction, Passage
 
 __all__ = ["MAX_PIECES", "passages", "words"]
 
 MAX_PIECES = 16
 """The most pieces of one side of a turn: beyond some 14,000 characters a text is found by its words only."""
 _PIECE_CHARACTERS = 900  # about the 256 tokens that the offline model reads, with the head of the piece
+_HEAD_CHARACTERS = 80
 _WORD_CHARACTERS = 32_768  # of each side: keeps the words of any text below what Postgres can store of one
 
 
-def passages(item: Interaction | Fact) -> list[str]:
-    """Return the pieces of a turn or fact, each to be embedded on its own."""
+def passages(item: Indexed) -> list[str]:
+    """Return the pieces of an item, each to be embedded on its own; a passage of a document is one."""
+    if isinstance(item, Passage):
+        return [f"{_place(item)}: {item.text}"]
     if isinstance(item, Fact):
         return _pieces(f"{item.key}: ", item.value)
     who = item.agent or "assistant"
@@ -26,9 +29,16 @@ def passages(item: Interaction | Fact) -> list[str]:
     return _pieces(f"{day}, user: ", item.input) + _pieces(f"{day}, {who}: ", item.output)
 
 
-def words(item: Interaction | Fact) -> str:
-    """Return the text whose words a turn or fact is found by."""
-    sides: Sequence[str] = (item.key, item.value) if isinstance(item, Fact) else (item.input, item.output)
+def words(item: Indexed) -> str:
+    """Return the text whose words an item is found by."""
+    sides: Sequence[str]
+    match item:
+        case Fact():
+            sides = (item.key, item.value)
+        case Passage():
+            sides = (_place(item), item.text)
+        case Interaction():
+            sides = (item.input, item.output)
     return "\n".join(side[:_WORD_CHARACTERS] for side in sides)
 
 
@@ -37,6 +47,11 @@ def _pieces(head: str, text: str) -> list[str]:
     kept = text[: MAX_PIECES * _PIECE_CHARACTERS]
     pieces = textwrap.wrap(kept, _PIECE_CHARACTERS, break_on_hyphens=False)[:MAX_PIECES]
     return [head + piece for piece in pieces]
+
+
+def _place(passage: Passage) -> str:
+    # Cut, so that a long head leaves room for the text in what the model reads.
+    return f"{passage.title[:_HEAD_CHARACTERS]} > {passage.heading[-_HEAD_CHARACTERS:]}".removesuffix(" > ")
 
 
 def _day(time: datetime) -> str:

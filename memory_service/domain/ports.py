@@ -1,18 +1,30 @@
 """What the domain needs of the world beside vectors and models, in its own words; `stores/` provides it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from memory_service.domain.model import Fact, FactCategory, Interaction, Owner, Place, Source
+from memory_service.domain.model import (
+    Document,
+    Fact,
+    FactCategory,
+    Indexed,
+    Interaction,
+    Owner,
+    Passage,
+    Place,
+    Source,
+)
 
 __all__ = [
     "MAX_ANSWER_BYTES",
     "Clock",
+    "DocumentStore",
     "FactStore",
     "InteractionStore",
     "Keywords",
+    "Read",
     "Recent",
     "RequestKey",
     "Rows",
@@ -25,6 +37,9 @@ Clock = Callable[[], datetime]
 
 Wake = Callable[[], None]
 """Tells the workers of the outbox that something was committed."""
+
+Read = Callable[[str, bytes], Awaitable[str]]
+"""Returns the text of a file of a media type; headings as Markdown has them. Raises InvalidArgument, Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,33 @@ class FactStore(Protocol):
         ...
 
 
+class DocumentStore(Protocol):
+    """Documents. Every read is bound to its tenant, and to a user unless the caller may act for all of them."""
+
+    async def add(self, key: RequestKey, document: Document, passages: Sequence[Passage]) -> Document:
+        """Store the document in place of the owner's with its uri, once for the key. Returns the one stored first.
+
+        Raises NotFound if that one is gone.
+        """
+        ...
+
+    async def get(self, tenant: str, user: str | None, document: str) -> Document:
+        """Return the document. Raises NotFound."""
+        ...
+
+    async def list(self, owner: Owner, before: tuple[datetime, str] | None, limit: int) -> Rows[Document]:
+        """Return the owner's documents older than the (time, id) given, newest first."""
+        ...
+
+    async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Return those of the passages that exist and are the owner's."""
+        ...
+
+    async def delete(self, tenant: str, user: str | None, document: str) -> None:
+        """Delete the document with its passages and their words. Raises NotFound."""
+        ...
+
+
 class Keywords(Protocol):
     """Search by words."""
 
@@ -128,8 +170,8 @@ class Recent(Protocol):
 
 
 class Sources(Protocol):
-    """Turns and facts for the mesh's own work, whoever owns them."""
+    """What is indexed, for the mesh's own work, whoever owns it."""
 
-    async def current(self, sources: Collection[Source]) -> Mapping[Source, Interaction | Fact]:
+    async def current(self, sources: Collection[Source]) -> Mapping[Source, Indexed]:
         """Return those of the sources that exist, as they are now."""
         ...

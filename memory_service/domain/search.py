@@ -36,7 +36,7 @@ class Found:
 
 
 class Search:
-    """Finds the ids of turns and facts."""
+    """Finds the ids of turns, facts and passages."""
 
     def __init__(
         self,

@@ -3,14 +3,34 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from memory_service.domain.model import Fact, FactCategory, FactOrigin, Interaction, Kind, Owner
+from memory_service.domain.model import (
+    Fact,
+    FactCategory,
+    FactOrigin,
+    Indexed,
+    Interaction,
+    Owner,
+    Passage,
+    session_of,
+    source_of,
+)
 from memory_service.domain.passages import words
 from memory_service.domain.ports import RequestKey, Rows
 from meshkit.sql import idempotency
 from meshkit.sql.pool import Connection
 from meshkit.sql.queries import load_queries
 
-__all__ = ["QUERIES", "delete_words", "fact_of", "interaction_of", "must_follow", "page_of", "put_words", "request_of"]
+__all__ = [
+    "QUERIES",
+    "delete_words",
+    "fact_of",
+    "interaction_of",
+    "must_follow",
+    "page_of",
+    "passage_of",
+    "put_words",
+    "request_of",
+]
 
 QUERIES = load_queries("memory_service.stores")
 """The service's SQL by name."""
@@ -48,6 +68,21 @@ def fact_of(row: Any) -> Fact:
     )
 
 
+def passage_of(row: Any) -> Passage:
+    """Return the passage of a row that has its document's title and uri."""
+    return Passage(
+        document=row["document"],
+        owner=Owner(row["tenant"], row["user_id"]),
+        title=row["title"],
+        uri=row["uri"],
+        number=row["number"],
+        heading=row["heading"],
+        text=row["body"],
+        start=row["starts"],
+        end=row["ends"],
+    )
+
+
 Item = TypeVar("Item")
 
 
@@ -62,23 +97,29 @@ def request_of(owner: Owner, key: RequestKey) -> idempotency.RequestKey:
     return idempotency.RequestKey(owner.tenant, key.method, f"{owner.user}\n{key.request_id}")
 
 
-async def put_words(connection: Connection, item: Interaction | Fact) -> None:
-    """Write the words that the item is found by."""
-    kind, session = (Kind.FACT, "") if isinstance(item, Fact) else (Kind.INTERACTION, item.session)
-    await connection.execute(
-        QUERIES["put_words"], item.owner.tenant, item.owner.user, kind, item.id, session, words(item)
-    )
+async def put_words(connection: Connection, *items: Indexed) -> None:
+    """Write the words that the items are found by."""
+    rows = [
+        (item.owner.tenant, item.owner.user, source_of(item).kind, item.id, session_of(item), words(item))
+        for item in items
+    ]
+    await connection.executemany(QUERIES["put_words"], rows)
 
 
-async def delete_words(connection: Connection, fact: Fact) -> None:
-    """Delete the words of a fact."""
-    await connection.execute(QUERIES["delete_words"], fact.owner.tenant, fact.owner.user, Kind.FACT, fact.id)
+async def delete_words(connection: Connection, item: Indexed) -> None:
+    """Delete the words of an item."""
+    source = source_of(item)
+    await connection.execute(QUERIES["delete_words"], source.owner.tenant, source.owner.user, source.kind, source.id)
 
 
-async def must_follow(connection: Connection, item: Interaction | Fact) -> None:
-    """Tell the outbox what must follow the change of an item: its vectors, and for a turn the cache of its session."""
-    kind, session = (Kind.FACT, "") if isinstance(item, Fact) else (Kind.INTERACTION, item.session)
-    targets = ["vectors", "recent"] if session else ["vectors"]
-    await connection.execute(
-        QUERIES["add_changes"], item.owner.tenant, item.owner.user, targets, kind, item.id, session
-    )
+async def must_follow(connection: Connection, *items: Indexed) -> None:
+    """Tell the outbox what must follow the change of items: their vectors, and for a turn the cache of its session."""
+    rows = [
+        (item.owner.tenant, item.owner.user, _targets(item), source_of(item).kind, item.id, session_of(item))
+        for item in items
+    ]
+    await connection.executemany(QUERIES["add_changes"], rows)
+
+
+def _targets(item: Indexed) -> list[str]:
+    return ["vectors", "recent"] if isinstance(item, Interaction) and item.session else ["vectors"]

@@ -1,13 +1,21 @@
-"""Turns and facts as they are now, for the index."""
+"""Turns, facts and passages as they are now, for the index."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
-from memory_service.domain.model import Fact, Interaction, Kind, Source
-from memory_service.stores.rows import QUERIES, fact_of, interaction_of
+from memory_service.domain.model import Indexed, Kind, Source, source_of
+from memory_service.stores.rows import QUERIES, fact_of, interaction_of, passage_of
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 
 __all__ = ["PostgresSources"]
+
+
+_READ: Mapping[Kind, tuple[str, Callable[[Any], Indexed]]] = {
+    Kind.INTERACTION: ("current_interactions", interaction_of),
+    Kind.FACT: ("current_facts", fact_of),
+    Kind.DOCUMENT: ("current_passages", passage_of),
+}
 
 
 class PostgresSources:
@@ -16,18 +24,11 @@ class PostgresSources:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def current(self, sources: Collection[Source]) -> Mapping[Source, Interaction | Fact]:
+    async def current(self, sources: Collection[Source]) -> Mapping[Source, Indexed]:
         """Return those of the sources that exist."""
-        turns = [source.id for source in sources if source.kind is Kind.INTERACTION]
-        facts = [source.id for source in sources if source.kind is Kind.FACT]
-        found: list[Interaction | Fact] = []
+        found: list[Indexed] = []
         with driver_errors():
-            if turns:
-                found += map(interaction_of, await self._pool.fetch(QUERIES["current_interactions"], turns))
-            if facts:
-                found += map(fact_of, await self._pool.fetch(QUERIES["current_facts"], facts))
-        return {_source_of(item): item for item in found}
-
-
-def _source_of(item: Interaction | Fact) -> Source:
-    return Source(item.owner, Kind.FACT if isinstance(item, Fact) else Kind.INTERACTION, item.id)
+            for kind, (query, make) in _READ.items():
+                if ids := [source.id for source in sources if source.kind is kind]:
+                    found += [make(row) for row in await self._pool.fetch(QUERIES[query], ids)]
+        return {source_of(item): item for item in found}

@@ -41,6 +41,7 @@ def test_the_services_are_found() -> None:
         "MemoryService",
         "InteractionService",
         "ContextService",
+        "DocumentService",
     }
 
 

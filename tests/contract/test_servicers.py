@@ -2,7 +2,7 @@
 
 import pytest
 from agentmesh.agent.v1 import agent_service_pb2
-from agentmesh.memory.v1 import context_service_pb2, interaction_service_pb2, memory_service_pb2
+from agentmesh.memory.v1 import context_service_pb2, document_service_pb2, interaction_service_pb2, memory_service_pb2
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2,
     file_service_pb2,
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from agent_service.servicers.agent import AgentServicer
 from memory_service.servicers.context import ContextServicer
+from memory_service.servicers.documents import DocumentServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
 from orchestrator.servicers.catalog import CatalogServicer
@@ -28,6 +29,7 @@ SERVICERS = {
     memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]: FactServicer,
     interaction_service_pb2.DESCRIPTOR.services_by_name["InteractionService"]: InteractionServicer,
     context_service_pb2.DESCRIPTOR.services_by_name["ContextService"]: ContextServicer,
+    document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"]: DocumentServicer,
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"]: RunServicer,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]: LedgerServicer,
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: SessionServicer,

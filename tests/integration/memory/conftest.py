@@ -10,8 +10,19 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
-from agentmesh.memory.v1 import context_service_pb2_grpc, interaction_service_pb2_grpc, memory_service_pb2_grpc
+from agentmesh.memory.v1 import (
+    context_service_pb2_grpc,
+    document_service_pb2_grpc,
+    interaction_service_pb2_grpc,
+    memory_service_pb2_grpc,
+)
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
+from agentmesh.memory.v1.document_pb2 import Document
+from agentmesh.memory.v1.document_service_pb2 import (
+    IngestDocumentRequest,
+    SearchDocumentsRequest,
+    SearchDocumentsResponse,
+)
 from agentmesh.memory.v1.fact_pb2 import Fact
 from agentmesh.memory.v1.interaction_pb2 import Interaction
 from agentmesh.memory.v1.interaction_service_pb2 import StoreInteractionRequest
@@ -34,12 +45,13 @@ def request_id() -> str:
 
 
 class Client:
-    """The three services as one caller sees them, with the few calls that most tests make."""
+    """The four services as one caller sees them, with the few calls that most tests make."""
 
     def __init__(self, channel: Any) -> None:
         self.facts = memory_service_pb2_grpc.MemoryServiceStub(channel)
         self.turns = interaction_service_pb2_grpc.InteractionServiceStub(channel)
         self.contexts = context_service_pb2_grpc.ContextServiceStub(channel)
+        self.documents = document_service_pb2_grpc.DocumentServiceStub(channel)
 
     async def say(self, text: str, answer: str = "", *, session: str = "", **fields: Any) -> Interaction:
         request = StoreInteractionRequest(request_id=request_id(), input=text, output=answer, session=session, **fields)
@@ -47,6 +59,14 @@ class Client:
 
     async def know(self, key: str, value: str, **fields: Any) -> Fact:
         return await self.facts.PutFact(PutFactRequest(request_id=request_id(), key=key, value=value, **fields))
+
+    async def read(self, content: str | bytes, *, title: str = "Handbook", **fields: Any) -> Document:
+        data = content.encode() if isinstance(content, str) else content
+        fields = {"request_id": request_id(), "media_type": "text/markdown"} | fields
+        return await self.documents.IngestDocument(IngestDocumentRequest(title=title, content=data, **fields))
+
+    async def look_up(self, query: str, **fields: Any) -> SearchDocumentsResponse:
+        return await self.documents.SearchDocuments(SearchDocumentsRequest(query=query, **fields))
 
     async def recall(self, query: str, **fields: Any) -> GetContextResponse:
         return await self.contexts.GetContext(GetContextRequest(query=query, **fields))

@@ -5,6 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from agentmesh.memory.v1.document_service_pb2 import (
+    DeleteDocumentRequest,
+    GetDocumentRequest,
+    ListDocumentsRequest,
+    SearchDocumentsRequest,
+)
 from agentmesh.memory.v1.interaction_service_pb2 import ListInteractionsRequest, SearchInteractionsRequest
 from agentmesh.memory.v1.memory_service_pb2 import (
     DeleteFactRequest,
@@ -28,6 +34,10 @@ READS: dict[str, Callable[[Client], Awaitable[Any]]] = {
     ),
     "list facts": lambda client: client.facts.ListFacts(ListFactsRequest()),
     "search facts": lambda client: client.facts.SearchFacts(SearchFactsRequest(query=SECRET, limit=100)),
+    "list documents": lambda client: client.documents.ListDocuments(ListDocumentsRequest()),
+    "search documents": lambda client: client.documents.SearchDocuments(
+        SearchDocumentsRequest(query=SECRET, limit=100)
+    ),
     "recall": lambda client: client.recall(SECRET, session="s", token_budget=100_000),
 }
 
@@ -50,23 +60,31 @@ async def test_no_read_shows_a_strangers_memory(mesh: Mesh, strangers: tuple[dic
     owner, stranger = [await mesh.client(server, **who) for who in strangers]
     await owner.say(SECRET, SECRET, session="s")
     fact = await owner.know("vault", SECRET)
+    document = await owner.read(SECRET, title=SECRET, uri="file:vault")
     await until(lambda: owner.recall("swordfish"), lambda answer: not answer.degraded)
     for name, read in READS.items():
         assert "swordfish" in str(await read(owner)), f"the owner sees it: {name}"
         assert "swordfish" not in str(await read(stranger)), name
     await stranger.say("my own turn", session="s")
     assert "swordfish" not in str(await stranger.recall("turn", session="s"))
-    theirs, nobodys = [await refusals(stranger, each) for each in (fact.id, new_id("fact"))]
+    assert not (await stranger.look_up(SECRET, document=document.id)).matches
+    await stranger.read("my own text", uri="file:vault")
+    assert (await owner.documents.GetDocument(GetDocumentRequest(document=document.id))).title == SECRET
+    theirs, nobodys = [
+        await refusals(stranger, *each) for each in ((fact.id, document.id), (new_id("fact"), new_id("doc")))
+    ]
     assert theirs == nobodys, "told in the same words as an id that never was"
     assert (await owner.facts.GetFact(GetFactRequest(fact=fact.id))).value == SECRET, "it was not deleted either"
 
 
-async def refusals(client: Client, fact: str) -> list[tuple[str, str]]:
+async def refusals(client: Client, fact: str, document: str) -> list[tuple[str, str]]:
     answers = []
     for call in (
         client.facts.GetFact(GetFactRequest(fact=fact)),
         client.facts.DeleteFact(DeleteFactRequest(fact=fact)),
         client.facts.DeleteFact(DeleteFactRequest(fact=fact, etag="etag_x")),
+        client.documents.GetDocument(GetDocumentRequest(document=document)),
+        client.documents.DeleteDocument(DeleteDocumentRequest(document=document)),
     ):
         with pytest.raises(NotFound) as caught:
             await call
@@ -93,6 +111,10 @@ async def test_acting_for_others_needs_its_scope_and_stays_in_the_tenant(mesh: M
         await ada.say("I am Bob", user="bob")
     with pytest.raises(PermissionDenied):
         await ada.know("name", "Bob", user="bob")
+    with pytest.raises(PermissionDenied):
+        await ada.read("of Bob", user="bob")
+    with pytest.raises(PermissionDenied):
+        await ada.look_up("Bob", user="bob")
     fact = await backend.know("city", "Paris", user="ada")
     assert (await ada.facts.GetFact(GetFactRequest(fact=fact.id))).user == "ada"
     assert (await backend.facts.GetFact(GetFactRequest(fact=fact.id))).user == "ada"
@@ -110,6 +132,7 @@ async def test_random_talk_of_four_strangers_never_mixes(mesh: Mesh, tenant: str
         for owner, client in clients.items():
             await client.say(f"note {number} about boats {marks[owner]}", session="s")
             await client.know(f"boat {number}", f"boats {marks[owner]}")
+            await client.read(f"boats {marks[owner]}", uri="file:boats", title=f"boats {number}")
     for owner, client in clients.items():
         text = "".join([str(await read(client)) for read in READS.values()]) + str(await client.recall("boats notes"))
         assert marks[owner] in text

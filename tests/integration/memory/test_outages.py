@@ -92,6 +92,10 @@ async def test_a_slow_index_costs_half_a_second_and_the_answer_says_so(mesh: Mes
     found = await ada.turns.SearchInteractions(SearchInteractionsRequest(query="name"))
     assert found.degraded
     assert [match.interaction.input for match in found.matches] == ["My name is Ada"]
+    await ada.read("Her name is in this book")
+    pages = await ada.look_up("name")
+    assert pages.degraded
+    assert [match.passage.text for match in pages.matches] == ["Her name is in this book"]
     index.delay = 0.0
     assert not (await until(lambda: ada.recall("name"), lambda answer: not answer.degraded)).degraded
 
