@@ -18,6 +18,7 @@ from orchestrator.domain.limits import check_depth
 from orchestrator.domain.model import Agent, Run, RunState
 from orchestrator.domain.ports import RunEngine
 from orchestrator.domain.requests import going_on
+from orchestrator.domain.runs import cancelling
 from orchestrator.domain.steps import ToolOutcome
 from orchestrator.domain.storage import RunStore
 
@@ -80,7 +81,7 @@ class Delegations:
             if gone_on is not None and gone_on.state is RunState.QUEUED:
                 await self._engine.start(gone_on)
         for run in abandoned:
-            await self._runs.transition(run, _cancel)
+            await self._runs.transition(run, cancelling)
         return max(len(ready), len(abandoned))
 
 
@@ -114,7 +115,3 @@ def of_child(child: Run) -> Finish | Hold:
         case RunState.CANCELLED:
             return Finish(ToolOutcome(f"The agent {child.agent} was stopped.", is_error=True))
     return Hold(paused=False)
-
-
-def _cancel(run: Run) -> StateChange | None:
-    return None if run.state.terminal else StateChange(RunState.CANCELLED, run.attempt, usage=run.usage)

@@ -18,7 +18,7 @@ from orchestrator.domain.specs import Limits
 from orchestrator.domain.storage import FindAgent, NewRun, RequestKey, RunFilter, RunStore
 from orchestrator.domain.viewing import Viewer
 
-__all__ = ["DEFAULT_WAIT_SECONDS", "Runs", "TaskRequest"]
+__all__ = ["DEFAULT_WAIT_SECONDS", "Runs", "TaskRequest", "cancelling"]
 
 DEFAULT_WAIT_SECONDS = 30.0
 _DEADLINE_MARGIN = 0.1  # seconds left for the answer to travel
@@ -139,7 +139,7 @@ class Runs:
     async def cancel(self, caller: CallContext, run_id: str) -> Run:
         """Cancel the run unless it has ended. Returns it as it is then. Raises NotFound."""
         await self._runs.get(Viewer.of(caller), run_id)
-        cancelled = await self._runs.transition(run_id, _cancel)
+        cancelled = await self._runs.transition(run_id, cancelling)
         if cancelled is not None:
             return cancelled
         run = await self._runs.load(run_id)
@@ -148,5 +148,6 @@ class Runs:
         return run
 
 
-def _cancel(run: Run) -> StateChange | None:
+def cancelling(run: Run) -> StateChange | None:
+    """Return what ends a run that is cancelled; None if it has ended."""
     return None if run.state.terminal else StateChange(RunState.CANCELLED, run.attempt, usage=run.usage)
