@@ -76,9 +76,10 @@ class LedgerServiceServicer(object):
     """
 
     def BeginStep(self, request, context):
-        """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
-        `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
-        A retry is safe: it gets the same answer.
+        """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person or another agent,
+        then answers `suspend`. A tool that asks another agent is never to be executed: it gets `replay`.
+        RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more. A retry is safe: it
+        gets the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

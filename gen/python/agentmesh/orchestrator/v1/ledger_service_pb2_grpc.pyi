@@ -28,9 +28,10 @@ class LedgerServiceStub:
         agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepRequest,
         agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepResponse,
     ]
-    """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
-    `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
-    A retry is safe: it gets the same answer.
+    """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person or another agent,
+    then answers `suspend`. A tool that asks another agent is never to be executed: it gets `replay`.
+    RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more. A retry is safe: it
+    gets the same answer.
     """
 
     ReplaySteps: grpc.UnaryUnaryMultiCallable[
@@ -80,9 +81,10 @@ class LedgerServiceAsyncStub:
         agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepRequest,
         agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepResponse,
     ]
-    """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
-    `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
-    A retry is safe: it gets the same answer.
+    """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person or another agent,
+    then answers `suspend`. A tool that asks another agent is never to be executed: it gets `replay`.
+    RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more. A retry is safe: it
+    gets the same answer.
     """
 
     ReplaySteps: grpc.aio.UnaryUnaryMultiCallable[
@@ -134,9 +136,10 @@ class LedgerServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepResponse, collections.abc.Awaitable[agentmesh.orchestrator.v1.ledger_service_pb2.BeginStepResponse]]:
-        """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person, then answers
-        `suspend`. RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more.
-        A retry is safe: it gets the same answer.
+        """Asks to begin a step. It is held for some seconds while the run is paused or waits for a person or another agent,
+        then answers `suspend`. A tool that asks another agent is never to be executed: it gets `replay`.
+        RESOURCE_EXHAUSTED (LIMIT_REACHED, metadata `limit` and `value`) when the run may begin no more. A retry is safe: it
+        gets the same answer.
         """
 
     @abc.abstractmethod
