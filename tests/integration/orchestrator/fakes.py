@@ -4,10 +4,12 @@
 Inputs for the agent: `say N MS` (N words, MS milliseconds apart), `hang` (a word, then silence), `break A` (dies in the
 middle up to attempt A, then answers), `fail`, `limit`, `tool`, `rest A` (up to attempt A it suspends itself once it is
 told to rest, then answers), `drain A` (up to attempt A it is shutting down), `two A` (a step that is told to its end,
-then a second one; dies in that up to attempt A).
+then a second one; dies in that up to attempt A), `ask AGENT TASK` (asks another agent, through the ledger, and says
+what it answered), `circle` (asks itself the same).
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -21,9 +23,13 @@ from agentmesh.memory.v1 import (
     interaction_service_pb2,
     interaction_service_pb2_grpc,
 )
+from agentmesh.orchestrator.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 
 from meshkit import context
 from meshkit.errors import ResourceExhausted, Unavailable
+from meshkit.rpc.channel import open_channel
+from meshkit.rpc.service_config import load_service_config
+from orchestrator.domain.steps import tool_digest
 
 Event = agent_service_pb2.AgentEvent
 
@@ -38,6 +44,8 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         self.active: set[str] = set()
         self.resting: set[str] = set()
         """Runs that are told to rest."""
+        self.ledger = ""
+        """The orchestrator's address, for those that ask others."""
 
     async def Describe(self, request: Any, grpc_context: Any) -> agent_service_pb2.RuntimeDescription:
         tools = [agent_service_pb2.ToolDescription(name=name) for name in ("calculator", "current_time")]
@@ -65,7 +73,7 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         self, request: agent_service_pb2.ExecuteRequest, verb: str, *numbers: str
     ) -> AsyncGenerator[Event, None]:
         agent = request.agent
-        again = bool(numbers) and request.attempt <= int(numbers[0])
+        again = bool(numbers) and numbers[0].isdecimal() and request.attempt <= int(numbers[0])
         if verb == "drain" and again:
             raise Unavailable("it is shutting down", reason="DRAINING")
         if verb == "two":
@@ -81,6 +89,12 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
             while request.run not in self.resting:  # noqa: ASYNC110 - a test says so
                 await asyncio.sleep(0.005)
             yield Event(suspended=activity_pb2.Suspended())
+            return
+        if verb in ("ask", "circle"):
+            asked, task = (numbers[0], " ".join(numbers[1:])) if verb == "ask" else (agent, verb)
+            answer = await self._ask(request, asked, task)
+            told = activity_pb2.Completed(output=answer or "")
+            yield Event(suspended=activity_pb2.Suspended()) if answer is None else Event(completed=told)
             return
         if verb == "fail":
             raise Unavailable("the model refused", reason="MODEL_FAILED")
@@ -107,6 +121,19 @@ class FakeAgent(agent_service_pb2_grpc.AgentServiceServicer):
         if verb == "tool":
             usage.tool_calls = 1
         yield Event(completed=activity_pb2.Completed(output=text, usage=usage))
+
+    async def _ask(self, request: agent_service_pb2.ExecuteRequest, agent: str, task: str) -> str | None:
+        """Return what the other agent answered; None when told to give up."""
+        name, arguments = f"ask_{agent.replace('-', '_')}", json.dumps({"task": task})
+        step = ledger_service_pb2.BeginStepRequest(
+            kind=activity_pb2.STEP_KIND_TOOL, name=name, agent=request.agent, occurrence=1, arguments=arguments,
+            digest=tool_digest(name, arguments),
+        )  # fmt: skip
+        token = request.ledger_token
+        async with open_channel(self.ledger, load_service_config("orchestrator"), credentials=lambda: token) as channel:
+            verdict = await ledger_service_pb2_grpc.LedgerServiceStub(channel).BeginStep(step)
+        assert not verdict.HasField("execute"), "an agent never does another one's work"
+        return verdict.replay.result.tool.content if verdict.HasField("replay") else None
 
 
 class FakeMemory(
