@@ -109,7 +109,10 @@ def spec_from_proto(message: agent_spec_pb2.AgentSpec, path: str) -> AgentSpec:
 
 def schema_from_proto(schema: Struct, field: str) -> dict[str, Any]:
     """Return the JSON Schema. Raises InvalidArgument for one that is too large; what it says, its runtime checks."""
-    value: dict[str, Any] = MessageToDict(schema)
+    try:
+        value: dict[str, Any] = MessageToDict(schema)
+    except ValueError:
+        raise InvalidArgument("a schema holds JSON's numbers only, not NaN or infinity", field=field) from None
     if len(json.dumps(value, ensure_ascii=False).encode()) > _MAX_SCHEMA_BYTES:
         raise InvalidArgument(f"a schema has at most {_MAX_SCHEMA_BYTES:,} bytes", field=field)
     return value

@@ -52,9 +52,10 @@ async def test_a_task_may_have_a_schema_of_its_own(mesh: Mesh, client: Client) -
     await client.wait(run.id)
     asked = next(request for request in mesh.agent.requests if request.run == run.id)
     assert json_format.MessageToDict(asked.spec.output_schema) == {"type": "object"}
-    with pytest.raises(InvalidArgument) as caught:
-        await client.create("say 1 0", output_schema={"description": "x" * 70_000})
-    assert caught.value.field_violations[0].field == "output_schema"
+    for wrong in ({"description": "x" * 70_000}, {"minimum": float("nan")}, {"maximum": float("inf")}):
+        with pytest.raises(InvalidArgument) as caught:
+            await client.create("say 1 0", output_schema=wrong)
+        assert caught.value.field_violations[0].field == "output_schema"
 
 
 @pytest.mark.parametrize(
