@@ -15,6 +15,7 @@ from agent_service.adapters.tools.arxiv_search import ArxivSearch
 from agent_service.adapters.tools.ask_user import AskUser
 from agent_service.adapters.tools.calculator import Calculator
 from agent_service.adapters.tools.current_time import CurrentTime
+from agent_service.adapters.tools.document_search import DocumentSearch
 from agent_service.adapters.tools.memory import Memory
 from agent_service.adapters.tools.memory_remember import MemoryRemember
 from agent_service.adapters.tools.memory_search import MemorySearch
@@ -65,7 +66,14 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
         WikipediaSearch(web, config.wikipedia_url),
         ArxivSearch(web, config.arxiv_url),
     ]
-    own: list[Tool] = [Calculator(), CurrentTime(), MemorySearch(memory), MemoryRemember(memory), AskUser()]
+    own: list[Tool] = [
+        Calculator(),
+        CurrentTime(),
+        MemorySearch(memory),
+        MemoryRemember(memory),
+        AskUser(),
+        DocumentSearch(memory),
+    ]
     runtime = runtimes.load(config.runtime)
     server.resources.push_async_callback(runtime.close)
     executor = Executor(

@@ -5,7 +5,15 @@ Owns how the run's token travels. It names the user and the tenant, so a tool ca
 
 from typing import TYPE_CHECKING, cast
 
-from agentmesh.memory.v1 import fact_pb2, interaction_pb2, interaction_service_pb2, memory_service_pb2
+from agentmesh.memory.v1 import (
+    document_pb2,
+    document_service_pb2,
+    fact_pb2,
+    interaction_pb2,
+    interaction_service_pb2,
+    memory_service_pb2,
+)
+from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceStub
 from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
@@ -14,6 +22,7 @@ from agent_service.domain.tool import ToolError
 from meshkit.rpc.channel import MeshChannel
 
 if TYPE_CHECKING:  # these names exist for type checkers only
+    from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
     from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceAsyncStub
     from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
 
@@ -27,6 +36,7 @@ class Memory:
         """Take a channel without credentials of its own; its owner closes it."""
         self._facts = cast("MemoryServiceAsyncStub", MemoryServiceStub(channel))
         self._turns = cast("InteractionServiceAsyncStub", InteractionServiceStub(channel))
+        self._documents = cast("DocumentServiceAsyncStub", DocumentServiceStub(channel))
 
     async def search_facts(self, task: Task, query: str, limit: int) -> list[fact_pb2.Fact]:
         """Return the user's facts that fit best. Raises MeshError."""
@@ -39,6 +49,12 @@ class Memory:
         request = interaction_service_pb2.SearchInteractionsRequest(query=query, limit=limit)
         answer = await self._turns.SearchInteractions(request, metadata=_credentials(task))
         return [match.interaction for match in answer.matches]
+
+    async def search_documents(self, task: Task, query: str, limit: int) -> list[document_pb2.Passage]:
+        """Return the passages of the user's documents that fit best. Raises MeshError."""
+        request = document_service_pb2.SearchDocumentsRequest(query=query, limit=limit)
+        answer = await self._documents.SearchDocuments(request, metadata=_credentials(task))
+        return [match.passage for match in answer.matches]
 
     async def put_fact(self, task: Task, request: memory_service_pb2.PutFactRequest) -> str:
         """Store a fact about the user and return its id. Raises MeshError."""

@@ -7,7 +7,18 @@ from collections import defaultdict
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from agentmesh.memory.v1 import fact_pb2, interaction_pb2, interaction_service_pb2, memory_service_pb2
+from agentmesh.memory.v1 import (
+    document_pb2,
+    document_service_pb2,
+    fact_pb2,
+    interaction_pb2,
+    interaction_service_pb2,
+    memory_service_pb2,
+)
+from agentmesh.memory.v1.document_service_pb2_grpc import (
+    DocumentServiceServicer,
+    add_DocumentServiceServicer_to_server,
+)
 from agentmesh.memory.v1.interaction_service_pb2_grpc import (
     InteractionServiceServicer,
     add_InteractionServiceServicer_to_server,
@@ -22,12 +33,13 @@ from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
 
 
-class MemoryPeer(MemoryServiceServicer, InteractionServiceServicer):
+class MemoryPeer(MemoryServiceServicer, InteractionServiceServicer, DocumentServiceServicer):
     """Facts by tenant and user; every fact fits every query."""
 
     def __init__(self) -> None:
         self.facts: dict[tuple[str, str], list[fact_pb2.Fact]] = defaultdict(list)
         self.turns: dict[tuple[str, str], list[interaction_pb2.Interaction]] = defaultdict(list)
+        self.passages: dict[tuple[str, str], list[document_pb2.Passage]] = defaultdict(list)
         self.callers: list[context.CallContext] = []
         self.request_ids: list[str] = []
 
@@ -59,10 +71,16 @@ class MemoryPeer(MemoryServiceServicer, InteractionServiceServicer):
         matches = [interaction_pb2.InteractionMatch(interaction=turn) for turn in turns]
         return interaction_service_pb2.SearchInteractionsResponse(matches=matches)
 
+    async def SearchDocuments(self, request: Any, _context: Any) -> Any:  # noqa: N802 - the contract\'s name
+        passages = self.passages[self._who(request.user)][: request.limit]
+        matches = [document_pb2.PassageMatch(passage=passage) for passage in passages]
+        return document_service_pb2.SearchDocumentsResponse(matches=matches)
+
     async def _not_used(self, request: Any, _context: Any) -> Any:
         raise NotImplementedError
 
     GetFact = ListFacts = DeleteFact = StoreInteraction = ListInteractions = _not_used
+    IngestDocument = GetDocument = ListDocuments = DeleteDocument = _not_used
 
 
 def memory_server(peer: MemoryPeer, tokens: TestTokens, listen: str) -> AbstractAsyncContextManager[str]:
@@ -71,4 +89,5 @@ def memory_server(peer: MemoryPeer, tokens: TestTokens, listen: str) -> Abstract
     server = MeshServer(config, build_authenticator(config, service="memory"))
     server.add(add_MemoryServiceServicer_to_server, peer, "agentmesh.memory.v1.MemoryService")
     server.add(add_InteractionServiceServicer_to_server, peer, "agentmesh.memory.v1.InteractionService")
+    server.add(add_DocumentServiceServicer_to_server, peer, "agentmesh.memory.v1.DocumentService")
     return serving(server)
