@@ -1,22 +1,26 @@
-"""`mesh memory`: search, list, put, delete."""
+"""`mesh memory`: search, list, put, delete; what concerns documents is `documents`."""
 
 from typing import Annotated
 
 import typer
 from agentmesh.memory.v1.context_pb2 import ContextItem
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
+from agentmesh.memory.v1.document_service_pb2 import DeleteDocumentRequest
 from agentmesh.memory.v1.fact_pb2 import Fact, FactCategory
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest, ListFactsRequest, PutFactRequest
 
 from meshclient import MeshClient, new_request_id
 from meshctl.commands.arguments import JsonOption
 from meshctl.commands.call import call
+from meshctl.commands.documents import UserOption, ingest, list_documents
 from meshctl.console import err, out, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
+from meshkit.ids import is_id
 
 app = typer.Typer(help="Look at what the mesh remembers, and change it.", no_args_is_help=True)
+app.command("ingest")(ingest)
+app.command("documents")(list_documents)
 
-UserOption = Annotated[str, typer.Option(help="Whose memory; another's needs the scope users.act_as.")]
 CATEGORIES = {
     "profile": FactCategory.FACT_CATEGORY_PROFILE,
     "preference": FactCategory.FACT_CATEGORY_PREFERENCE,
@@ -103,13 +107,17 @@ def put_fact(
 
 
 @app.command("delete")
-def delete_fact(
-    fact: Annotated[str, typer.Argument(metavar="FACT", help="The fact's id.")], state: StateOption = DEFAULT_STATE
+def delete(
+    thing: Annotated[str, typer.Argument(metavar="ID", help="The id of a fact or a document.")],
+    state: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Delete a fact from rows and index."""
+    """Delete a fact or a document from rows and index."""
 
     async def work(client: MeshClient) -> None:
-        await client.facts.DeleteFact(DeleteFactRequest(fact=fact))
+        if is_id(thing, "doc"):
+            await client.documents.DeleteDocument(DeleteDocumentRequest(document=thing))
+        else:
+            await client.facts.DeleteFact(DeleteFactRequest(fact=thing))
 
     call(state, work)
 
