@@ -103,7 +103,7 @@ async def test_the_request_ids_of_two_callers_never_meet(mesh: Mesh, orchestrato
 
 async def test_runs_are_listed_in_pages(mesh: Mesh, orchestrator: Orchestrator) -> None:
     client = mesh.client(orchestrator, tenant="pages")
-    made = [(await client.create("say 1 0", agent=agent)).id for agent in ("coding", "research", "coding")]
+    made = [(await client.create("say 1 0", agent=agent)).id for agent in ("analysis", "assistant", "analysis")]
     await asyncio.gather(*(client.wait(run) for run in made))
     seen, token = [], ""
     while True:
@@ -115,9 +115,9 @@ async def test_runs_are_listed_in_pages(mesh: Mesh, orchestrator: Orchestrator) 
         if not token:
             break
         with pytest.raises(InvalidArgument):
-            await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="coding", page_token=token))
+            await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="analysis", page_token=token))
     assert seen == made[::-1]
-    only = await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="coding", state=3, view=2))
+    only = await client.runs.ListRuns(run_service_pb2.ListRunsRequest(agent="analysis", state=3, view=2))
     assert [run.id for run in only.runs] == [made[2], made[0]]
     assert only.runs[0].output == "w0 "
 

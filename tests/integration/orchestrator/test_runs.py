@@ -46,7 +46,7 @@ async def test_an_answer_is_streamed_stored_and_remembered(mesh: Mesh, client: C
 
 
 async def test_the_agent_gets_the_history_and_what_is_recalled_beside_it(mesh: Mesh, client: Client) -> None:
-    before = await client.create("say 2 0", agent="coding")
+    before = await client.create("say 2 0", agent="analysis")
     await client.wait(before.id)
     first = await client.create("say 3 0")
     await client.wait(first.id)

@@ -65,17 +65,17 @@ async def test_a_session_is_made_once_changed_and_deleted(mesh: Mesh, client: Cl
     read = session_service_pb2.GetSessionRequest(session=session.id)
     assert await client.sessions.GetSession(read) == session
 
-    wanted = session_pb2.Session(id=session.id, etag=session.etag, title="Done", agent="coding")
+    wanted = session_pb2.Session(id=session.id, etag=session.etag, title="Done", agent="analysis")
     update = session_service_pb2.UpdateSessionRequest(session=wanted)
     changed = await client.sessions.UpdateSession(update)
-    assert (changed.title, changed.agent, dict(changed.labels)) == ("Done", "coding", {})
+    assert (changed.title, changed.agent, dict(changed.labels)) == ("Done", "analysis", {})
     assert changed.etag != session.etag
     with pytest.raises(Aborted) as stale:
         await client.sessions.UpdateSession(update)
     assert stale.value.reason == "ETAG_MISMATCH"
 
     run = await client.create("hang", session=session.id)
-    assert run.agent == "coding"
+    assert run.agent == "analysis"
     delete = session_service_pb2.DeleteSessionRequest(session=session.id)
     await until(lambda: run.id in mesh.agent.active)
     with pytest.raises(FailedPrecondition) as busy:
