@@ -16,7 +16,7 @@ from orchestrator.domain.requests import Reply
 from orchestrator.domain.steps import Answer
 from tests.integration.orchestrator.conftest import replica
 from tests.integration.orchestrator.desk import ADA, COMPLETION, Desk, three_steps
-from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator, until
+from tests.integration.orchestrator.mesh import Client, Mesh, Orchestrator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,16 +28,20 @@ async def back(mesh: Mesh, orchestrator: Orchestrator) -> AsyncIterator[Desk]:
         yield Desk(stores)
 
 
-async def working(mesh: Mesh, client: Client, back: Desk) -> Run:
+async def working(client: Client, back: Desk) -> Run:
     """Return a run whose agent is at work and says no more."""
     run = await client.create("hang")
-    await until(lambda: run.id in mesh.agent.active)
+    call = client.runs.SubscribeRun(run_service_pb2.SubscribeRunRequest(run=run.id), timeout=30)
+    async for event in call:
+        if event.HasField("token_delta") and event.sequence:  # its only word, and stored
+            break
+    call.cancel()
     return await _load(back, run.id)
 
 
-async def asking(mesh: Mesh, client: Client, back: Desk, *, seconds: float = 600.0) -> tuple[Run, str, str]:
+async def asking(client: Client, back: Desk, *, seconds: float = 600.0) -> tuple[Run, str, str]:
     """Return a run that waits, its request and the digest."""
-    run = await working(mesh, client, back)
+    run = await working(client, back)
     request, digest = await back.ask(run, 1, seconds=seconds)
     waits = await back.stores.runs.transition(run.id, lambda now: StateChange(RunState.WAITING, now.attempt))
     assert waits is not None
@@ -48,8 +52,8 @@ def respond(run: Run, request: str, **decision: Any) -> run_control_pb2.RespondT
     return run_control_pb2.RespondToRequestRequest(run=run.id, input_request=request, **decision)
 
 
-async def test_what_a_run_asks_is_shown_and_answered(mesh: Mesh, client: Client, back: Desk) -> None:
-    run, request, digest = await asking(mesh, client, back)
+async def test_what_a_run_asks_is_shown_and_answered(client: Client, back: Desk) -> None:
+    run, request, digest = await asking(client, back)
     shown = await client.runs.GetRun(run_service_pb2.GetRunRequest(run=run.id))
     assert shown.state == run_pb2.RUN_STATE_WAITING
     (asked,) = shown.requests
@@ -70,8 +74,8 @@ async def test_what_a_run_asks_is_shown_and_answered(mesh: Mesh, client: Client,
     assert closed.value.reason == "REQUEST_CLOSED"
 
 
-async def test_a_wrong_answer_is_refused_in_words(mesh: Mesh, client: Client, back: Desk) -> None:
-    run, request, digest = await asking(mesh, client, back)
+async def test_a_wrong_answer_is_refused_in_words(client: Client, back: Desk) -> None:
+    run, request, digest = await asking(client, back)
     for decision, field in (
         ({"approve": {"arguments_digest": "0" * 64}}, "approve.arguments_digest"),
         ({"approve": {"arguments_digest": digest, "edited_arguments": "[]"}}, "approve.edited_arguments"),
@@ -85,7 +89,7 @@ async def test_a_wrong_answer_is_refused_in_words(mesh: Mesh, client: Client, ba
 
 
 async def test_others_see_nothing_of_it(mesh: Mesh, client: Client, orchestrator: Orchestrator, back: Desk) -> None:
-    run, request, digest = await asking(mesh, client, back)
+    run, request, digest = await asking(client, back)
     for other in (mesh.client(orchestrator, user="bob"), mesh.client(orchestrator, tenant="globex")):
         with pytest.raises(NotFound):
             await other.runs.RespondToRequest(respond(run, request, approve={"arguments_digest": digest}))
@@ -98,7 +102,7 @@ async def test_others_see_nothing_of_it(mesh: Mesh, client: Client, orchestrator
 
 
 async def test_a_reader_does_not_answer(mesh: Mesh, orchestrator: Orchestrator, client: Client, back: Desk) -> None:
-    run, request, _ = await asking(mesh, client, back)
+    run, request, _ = await asking(client, back)
     reader = mesh.client(orchestrator, scopes=("runs.read",))
     assert await reader.runs.ListSteps(run_control_pb2.ListStepsRequest(run=run.id))
     for call in (
@@ -110,8 +114,8 @@ async def test_a_reader_does_not_answer(mesh: Mesh, orchestrator: Orchestrator, 
             await call
 
 
-async def test_the_orchestrator_closes_what_nobody_answers(mesh: Mesh, client: Client, back: Desk) -> None:
-    run, request, _ = await asking(mesh, client, back, seconds=0.2)
+async def test_the_orchestrator_closes_what_nobody_answers(client: Client, back: Desk) -> None:
+    run, request, _ = await asking(client, back, seconds=0.2)
     call = client.runs.SubscribeRun(run_service_pb2.SubscribeRunRequest(run=run.id), timeout=20)
     try:
         async for event in call:
@@ -133,8 +137,8 @@ async def test_a_run_is_found_whose_answer_was_taken_by_a_process_that_died(clie
     assert (done.state, done.attempt, done.output) == (run_pb2.RUN_STATE_SUCCEEDED, 2, "w0 w1 w2 ")
 
 
-async def test_what_is_said_reaches_subscribers(mesh: Mesh, client: Client, back: Desk) -> None:
-    run = await working(mesh, client, back)
+async def test_what_is_said_reaches_subscribers(client: Client, back: Desk) -> None:
+    run = await working(client, back)
     after = await client.runs.SteerRun(_steer(run, "be brief"))
     call = client.runs.SubscribeRun(run_service_pb2.SubscribeRunRequest(run=run.id), timeout=20)
     try:
