@@ -7,18 +7,24 @@ from agentmesh.agent.v1.agent_service_pb2_grpc import add_AgentServiceServicer_t
 
 from agent_service.adapters import runtimes
 from agent_service.adapters.circuits import CircuitTelemetry
+from agent_service.adapters.files import MeshFiles
 from agent_service.adapters.gateway.server import ModelGateway
 from agent_service.adapters.gateway.upstream import Upstream
 from agent_service.adapters.json_schema import JsonSchemas
 from agent_service.adapters.ledger import MeshLedgers
+from agent_service.adapters.sandbox.box import Sandbox
 from agent_service.adapters.tools.arxiv_search import ArxivSearch
 from agent_service.adapters.tools.ask_user import AskUser
 from agent_service.adapters.tools.calculator import Calculator
+from agent_service.adapters.tools.chart import Chart
 from agent_service.adapters.tools.current_time import CurrentTime
 from agent_service.adapters.tools.document_search import DocumentSearch
 from agent_service.adapters.tools.memory import Memory
 from agent_service.adapters.tools.memory_remember import MemoryRemember
 from agent_service.adapters.tools.memory_search import MemorySearch
+from agent_service.adapters.tools.run_python import RunPython
+from agent_service.adapters.tools.sql_query import SqlQuery
+from agent_service.adapters.tools.table_statistics import TableStatistics
 from agent_service.adapters.tools.web_fetch import WebFetch
 from agent_service.adapters.tools.wikipedia_search import WikipediaSearch
 from agent_service.adapters.web.client import WebClient
@@ -74,12 +80,14 @@ async def build(config: Config, telemetry: Telemetry, *, tools: Sequence[Tool] =
         AskUser(),
         DocumentSearch(memory),
     ]
+    files, sandbox = MeshFiles(ledger_channel).of, Sandbox()
+    working: list[Tool] = [RunPython(sandbox, files), TableStatistics(files), SqlQuery(sandbox, files), Chart(files)]
     runtime = runtimes.load(config.runtime)
     server.resources.push_async_callback(runtime.close)
     executor = Executor(
         runtime,
         gateway,
-        [*own, *reading, *tools],
+        [*own, *reading, *working, *tools],
         MeshLedgers(ledger_channel),
         breakers,
         JsonSchemas(),

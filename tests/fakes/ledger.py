@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentmesh.agent.v1 import activity_pb2
-from agentmesh.orchestrator.v1 import ledger_service_pb2
+from agentmesh.orchestrator.v1 import file_pb2, ledger_service_pb2
 from agentmesh.orchestrator.v1.ledger_service_pb2_grpc import (
     LedgerServiceServicer,
     add_LedgerServiceServicer_to_server,
@@ -22,7 +22,7 @@ from agentmesh.orchestrator.v1.ledger_service_pb2_grpc import (
 from meshkit import context
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.config import ServiceSettings
-from meshkit.errors import Aborted, MeshError, ResourceExhausted
+from meshkit.errors import Aborted, MeshError, NotFound, ResourceExhausted
 from meshkit.rpc.server import MeshServer
 from meshkit.testing.credentials import TestTokens
 from meshkit.testing.serving import serving
@@ -45,6 +45,7 @@ class Book:
     completed: list[ledger_service_pb2.CompleteStepRequest] = field(default_factory=list)
     read_ahead: list[str] = field(default_factory=list)
     attempt: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 class LedgerPeer(LedgerServiceServicer):
@@ -97,6 +98,23 @@ class LedgerPeer(LedgerServiceServicer):
         if request.HasField("result"):
             book.results.setdefault(request.step, request)
         return ledger_service_pb2.CompleteStepResponse()
+
+    async def PutFile(self, request: Any, _context: Any) -> ledger_service_pb2.PutFileResponse:  # noqa: N802
+        run, book = self._book()
+        assert request.step in book.steps.values()
+        book.files[request.name] = request.content
+        file = file_pb2.File(name=request.name, media_type=request.media_type, size=len(request.content), run=run)
+        return ledger_service_pb2.PutFileResponse(file=file)
+
+    async def ReadFile(self, request: Any, _context: Any) -> ledger_service_pb2.ReadFileResponse:  # noqa: N802
+        _run, book = self._book()
+        if request.name not in book.files:
+            raise NotFound("no such file")
+        return ledger_service_pb2.ReadFileResponse(content=book.files[request.name])
+
+    async def FindFiles(self, _request: Any, _context: Any) -> ledger_service_pb2.FindFilesResponse:  # noqa: N802
+        _run, book = self._book()
+        return ledger_service_pb2.FindFilesResponse(files=[file_pb2.File(name=name) for name in sorted(book.files)])
 
     def _book(self) -> tuple[str, Book]:
         run, _, attempt = context.current().bound.rpartition("/")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent_service.adapters.sandbox.box import Ran, Sandbox, SandboxRefusedError
+from tests.integration.agent.processes import descendants, until_gone, until_there_are
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "sk-canary-in-the-environment"
@@ -20,34 +21,8 @@ async def run(program: str, **files: bytes) -> Ran:
     return await Sandbox().run(program, files)
 
 
-def descendants(ancestor: int) -> set[int]:
-    """Return all processes below one, dead ones that nobody buried included."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found: set[int] = set()
-    while more := {pid for pid, parent in parents.items() if parent in {ancestor, *found}} - found:
-        found |= more
-    return found
-
-
-async def until_there_are(count: int, ancestor: int) -> set[int]:
-    async with asyncio.timeout(20):
-        while len(found := descendants(ancestor)) != count:  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(0.01)
-    return found
-
-
-async def until_gone(processes: set[int]) -> None:
-    async with asyncio.timeout(10):
-        while any(Path(f"/proc/{pid}").exists() for pid in processes):  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(0.01)
-
-
 async def test_a_program_runs_with_files_in_and_out() -> None:
+    before = descendants(os.getpid())
     ran = await run(
         "import csv, pathlib, sys\n"
         "rows = list(csv.reader(open('in.csv')))\n"
@@ -59,7 +34,7 @@ async def test_a_program_runs_with_files_in_and_out() -> None:
     )
     assert (ran.exit_code, ran.stopped, ran.stdout, ran.stderr) == (0, "", "3 ä€\n", "careful\n")
     assert (ran.files, ran.left_out) == ({"copy.bin": bytes(range(256))}, ())
-    assert descendants(os.getpid()) == set()
+    assert descendants(os.getpid()) == before
 
 
 async def test_a_failure_is_told_with_its_line() -> None:
@@ -151,6 +126,7 @@ async def test_the_kernel_gives_no_rights_back() -> None:
 
 
 async def test_a_fork_bomb_is_bounded() -> None:
+    before = descendants(os.getpid())
     ran = await run(
         "import os, time\n"
         "made = 0\n"
@@ -162,7 +138,7 @@ async def test_a_fork_bomb_is_bounded() -> None:
     )
     assert ran.exit_code == 0
     assert 32 < int(ran.stdout) < 64
-    assert descendants(os.getpid()) == set()
+    assert descendants(os.getpid()) == before
 
 
 async def test_memory_is_bounded_for_one_and_for_all_together() -> None:
@@ -188,7 +164,8 @@ async def test_memory_is_bounded_for_one_and_for_all_together() -> None:
 async def test_an_endless_loop_ends() -> None:
     ran = await run("print('begun')\nwhile True: pass\n")
     assert ran.stdout == "begun\n"
-    assert ran.exit_code == -signal.SIGXCPU
+    # By its processor time; on a machine that is busy with other work it may not get that much in its time.
+    assert (ran.exit_code, ran.stopped) in ((-signal.SIGXCPU, ""), (-signal.SIGKILL, "time"))
 
 
 async def test_who_waits_for_ever_is_ended() -> None:
@@ -236,12 +213,13 @@ async def test_orphans_are_buried_while_the_program_runs() -> None:
 
 async def test_cancelling_ends_all() -> None:
     program = "import os, time\nos.fork()\ntime.sleep(600)\n"
+    before = descendants(os.getpid())
     task = asyncio.create_task(run(program))
-    processes = await until_there_are(4, os.getpid())  # its supervisors, itself and its child
+    processes = await until_there_are(4, os.getpid(), before)  # its supervisors, itself and its child
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert descendants(os.getpid()) == set()
+    assert descendants(os.getpid()) == before
     await until_gone(processes)
 
 
