@@ -36,7 +36,7 @@ def ingest(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="Text, Markdown or HTML, each at most 3 MiB.",
+            help="Text, Markdown, HTML or PDF, each at most 3 MiB.",
         ),
     ],
     title: Annotated[str, typer.Option(help="What people call it, if it is one file. Default: the file's name.")] = "",

@@ -4,7 +4,6 @@ Owns what of a page is text: no scripts, no styles, nothing of the head.
 """
 
 import re
-import resource
 import sys
 from html.parser import HTMLParser
 
@@ -18,8 +17,6 @@ _BLOCKS = {
     "ul", *_HEADINGS,
 }  # fmt: skip
 _LINES = {"br", "li", "tr"}
-_MEMORY_BYTES = 1 << 30
-_CPU_SECONDS = 20
 
 
 class _Text(HTMLParser):
@@ -84,8 +81,6 @@ def text_of(page: str) -> str:
 
 def main() -> None:
     """Read, write, or end with status 3 and the reason."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     try:
         page = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:

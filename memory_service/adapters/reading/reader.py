@@ -13,8 +13,14 @@ from meshkit.errors import InvalidArgument, ResourceExhausted
 
 __all__ = ["FileReader"]
 
-_SCRIPTS = {"text/html": "html_text.py"}
+_SCRIPTS = {"text/html": "html_text.py", "application/pdf": "pdf_text.py"}
 _SECONDS = 20.0
+_MEMORY_BYTES = 1 << 30
+_LIMITED = f"""
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_AS, ({_MEMORY_BYTES}, {_MEMORY_BYTES}))
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 _AT_ONCE = 2
 _WAITING = 8
 _REFUSED = 3
@@ -45,7 +51,7 @@ class FileReader:
         path = str(Path(__file__).with_name(script))
         # Isolated: it sees neither the environment, with the secrets in it, nor our modules.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", path,
+            sys.executable, "-I", "-c", _LIMITED, path,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={},
         )  # fmt: skip
         try:
