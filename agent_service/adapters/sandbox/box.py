@@ -1,6 +1,6 @@
 """Starts programs in the sandbox and ends them: a process of its own for each, which builds the sandbox around itself.
 
-    here ─► `inside`, as nobody in new namespaces ─► its first process ─► the program
+    here ─► `inside`, a stranger in new namespaces ─► its first process ─► the program
 
 Owns the life of these processes as seen from outside, and how many there are.
 """

@@ -11,6 +11,7 @@ import resource
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent_service.adapters.sandbox import kernel
@@ -22,7 +23,8 @@ WORK = Path("/work")
 OUT = WORK / "out"
 PROGRAM = Path("/program.py")
 
-_NOBODY = 65534
+_STRANGER = 65533  # no account is given this number; `nobody` has other processes, as the embedded database
+_NOBODY = 65534  # what it is called inside
 _PROCESSES = Path("/proc")
 _NEW_ROOT = Path("/mnt")  # covered in the new namespace only
 _MEBIBYTE = 1024 * 1024
@@ -37,15 +39,26 @@ _LIMITS = {
     resource.RLIMIT_CORE: (0, 0),
 }
 _NICENESS = 10  # the agents of the process go first
+_PREFIX, _PYTHON = Path(sys.base_prefix).resolve(), Path(sys.executable).resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the host's file system that the program may see; `link` is where it leads if it is a link."""
+
+    path: Path
+    link: str
+    folder: bool
 
 
 def leave_the_mesh() -> None:
-    """Become nobody, in namespaces of its own; the next child is the first process there."""
+    """Become a stranger, in namespaces of its own; the next child is the first process there."""
     _tell("/proc/self/oom_score_adj", "1000")  # when memory gets short, this goes first
+    os.chdir(_PREFIX)
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresgid(_STRANGER, _STRANGER, _STRANGER)
+        os.setresuid(_STRANGER, _STRANGER, _STRANGER)
         kernel.make_dumpable()
     user, group = os.geteuid(), os.getegid()
     kernel.unshare(kernel.NAMESPACES)
@@ -61,8 +74,8 @@ def move_in(program: bytes, files: Mapping[str, bytes]) -> int:
     """
     kernel.mount("", "/", "", kernel.RECURSIVE | kernel.PRIVATE)
     kernel.mount("tmpfs", str(_NEW_ROOT), "tmpfs", kernel.NOSUID | kernel.NODEV, _ROOT_OPTIONS)
-    for path in _visible():
-        _show(path)
+    for piece in _VISIBLE:
+        _show(piece)
     for folder in (WORK, _PROCESSES):
         _inside(folder).mkdir()
     _inside(PROGRAM).write_bytes(program)
@@ -93,29 +106,31 @@ def confine() -> None:
     kernel.deny_calls()
 
 
-def _visible() -> list[Path]:
+def _visible() -> list[_Piece]:
     """Return what the program may see: the interpreter, the system's libraries, time zones, harmless devices."""
-    prefix, python = Path(sys.base_prefix).resolve(), Path(sys.executable).resolve()
     system = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
     devices = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-    found: list[Path] = []
-    for path in (*map(Path, system), prefix / "lib", python, *map(Path, devices)):
-        if path.exists() and not any(path.is_relative_to(seen) for seen in found):
-            found.append(path)
+    found: list[_Piece] = []
+    for path in (*map(Path, system), _PREFIX / "lib", _PYTHON, *map(Path, devices)):
+        if path.exists() and not any(path.is_relative_to(seen.path) for seen in found):
+            found.append(_Piece(path, str(path.readlink()) if path.is_symlink() else "", path.is_dir()))
     return found
 
 
-def _show(path: Path) -> None:
-    target = _inside(path)
+def _show(piece: _Piece) -> None:
+    target = _inside(piece.path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink():
-        target.symlink_to(path.readlink())
+    if piece.link:
+        target.symlink_to(piece.link)
         return
-    if path.is_dir():
+    if piece.folder:
         target.mkdir()
     else:
         target.touch()
-    kernel.mount(str(path), str(target), "", kernel.BIND | kernel.RECURSIVE)
+    # From where it stands: the way to the interpreter may be closed to a stranger, as root's home is.
+    path = piece.path
+    source = path.relative_to(_PREFIX) if path.is_relative_to(_PREFIX) else path
+    kernel.mount(str(source), str(target), "", kernel.BIND | kernel.RECURSIVE)
 
 
 def _inside(path: Path) -> Path:
@@ -124,3 +139,6 @@ def _inside(path: Path) -> Path:
 
 def _tell(path: str, text: str) -> None:
     Path(path).write_text(text)
+
+
+_VISIBLE = _visible()  # looked at while it can be seen
