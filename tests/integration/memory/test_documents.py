@@ -1,5 +1,6 @@
 """Documents, as callers see them: ingested, found with their place, replaced, deleted without a trace."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -95,6 +96,13 @@ async def test_the_same_uri_again_replaces_all_of_the_old_version(ada: Client) -
         await ada.documents.GetDocument(GetDocumentRequest(document=old.id))
     listed = (await ada.documents.ListDocuments(ListDocumentsRequest())).documents
     assert [document.id for document in listed] == [other.id, new.id]
+
+
+async def test_of_versions_that_come_at_once_exactly_one_stays(ada: Client) -> None:
+    made = await asyncio.gather(*(ada.read(f"barn number {number}", uri="file:barn") for number in range(8)))
+    (kept,) = (await ada.documents.ListDocuments(ListDocumentsRequest())).documents
+    assert kept in made
+    assert [match.passage.document for match in (await ada.look_up("barn")).matches] == [kept.id]
 
 
 async def test_a_document_without_a_uri_replaces_none(ada: Client) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,65 +15,18 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from agentmesh.memory.v1.context_pb2 import MEMORY_LAYER_FACTS, MEMORY_LAYER_RECENT, MEMORY_LAYER_SEMANTIC
+from agentmesh.memory.v1.document_service_pb2 import DeleteDocumentRequest
 from agentmesh.memory.v1.interaction_service_pb2 import SearchInteractionsRequest
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest
 
-from memory_service.domain.model import Place, Source
-from memory_service.domain.vectors import Point, VectorStore
+from memory_service.domain.model import Kind, Owner, Place
 from meshctl.embedded.postgres import start_postgres
 from meshctl.embedded.valkey import start_valkey
 from meshkit.errors import Unavailable
 from tests.integration.memory.conftest import Mesh, until
+from tests.integration.memory.faulty import Faulty, faulty
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-class Faulty:
-    """A vector index that can be made slow, or to fail, or to hold writes back."""
-
-    def __init__(self, inner: VectorStore) -> None:
-        self._inner = inner
-        self.delay = 0.0
-        self.down = False
-        self.attempts = 0
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    async def _suffer(self) -> None:
-        await asyncio.sleep(self.delay)
-        if self.down:
-            raise Unavailable("down")
-
-    async def exists(self) -> bool:
-        return await self._inner.exists()
-
-    async def reset(self) -> None:
-        await self._inner.reset()
-
-    async def ping(self) -> object:
-        await self._suffer()
-        return await self._inner.ping()
-
-    async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
-        self.attempts += 1
-        await self._suffer()
-        await self._inner.replace(sources, points)
-
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
-        await self._suffer()
-        return await self._inner.search(place, vector, limit)
-
-
-async def faulty(mesh: Mesh) -> tuple[Any, Faulty]:
-    made: list[Faulty] = []
-
-    def wrap(inner: VectorStore) -> VectorStore:
-        made.append(Faulty(inner))
-        return made[0]
-
-    return await mesh.serve(wrap=wrap), made[0]
 
 
 async def test_a_slow_index_costs_half_a_second_and_the_answer_says_so(mesh: Mesh, tenant: str) -> None:
@@ -117,6 +70,27 @@ async def test_what_is_written_while_the_index_is_down_is_indexed_when_it_is_bac
         lambda: ada.recall("pussycats", semantic_limit=30), lambda answer: len(answer.items) == 21, seconds=20
     )
     assert not answer.degraded
+
+
+async def test_a_document_that_goes_while_the_index_is_down_is_forgotten_when_it_is_back(
+    mesh: Mesh, tenant: str
+) -> None:
+    server, index = await faulty(mesh)
+    ada = await mesh.client(server, tenant=tenant)
+    await ada.read("My kitten likes milk", uri="file:kitten")
+    await until(lambda: ada.look_up("pussycats"), lambda answer: bool(answer.matches))
+    index.down = True
+    new = await ada.read("My kitten likes fish", uri="file:kitten")
+    gone = await ada.read("My kitten likes cream", uri="file:cream")
+    await ada.documents.DeleteDocument(DeleteDocumentRequest(document=gone.id))
+    assert [match.passage.document for match in (await ada.look_up("kitten")).matches] == [new.id]
+    index.down = False
+    vector = [1.0] + [0.0] * 383
+
+    async def indexed() -> set[str]:
+        return set(await index.search(Place(Owner(tenant, "ada"), Kind.DOCUMENT), vector, 10))
+
+    await until(indexed, lambda found: found == {f"{new.id}#1"}, seconds=20)
 
 
 async def test_recent_turns_are_right_while_redis_comes_and_goes(mesh: Mesh, tenant: str, tmp_path: Path) -> None:
