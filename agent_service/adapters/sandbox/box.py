@@ -78,11 +78,14 @@ class Sandbox:
         return Ran(**answer | {"left_out": tuple(answer["left_out"])}, files=made)
 
     async def _ask(self, order: bytes) -> dict[str, Any]:
-        process = await asyncio.create_subprocess_exec(
-            self._python, "-I", "-S", "-B", "-c", _START, str(_ROOT), str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={}, cwd="/", start_new_session=True,
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._python, "-I", "-S", "-B", "-c", _START, str(_ROOT), str(os.getpid()),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                env={}, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable(f"no process can be started for the sandbox: {error.strerror}") from error
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 answer, complaint = await process.communicate(order)
