@@ -18,7 +18,13 @@ DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
 DOMAIN_MAY_IMPORT = {"meshkit.context", "meshkit.errors", "meshkit.failpoints", "meshkit.ids", "meshkit.paging"}
 
 # A framework lives in exactly one file, so that replacing it touches one file.
-ONE_FILE_FRAMEWORKS = {"dbos": "orchestrator/adapters", "langchain": "agent_service/adapters"}
+ONE_FILE_FRAMEWORKS = {
+    "dbos": "orchestrator/adapters",
+    "langchain": "agent_service/adapters",
+    "autogen": "agent_service/adapters",
+    "crewai": "agent_service/adapters",
+    "llama": "agent_service/adapters",  # llama_index
+}
 
 
 def sources(*packages: str) -> Iterator[Path]:

@@ -5,8 +5,10 @@ import json
 import pytest
 from agentmesh.agent.v1 import activity_pb2, team_pb2
 
+from meshctl.runtimes import NEEDED
 from meshkit.errors import InvalidArgument
 from meshkit.ids import new_id
+from orchestrator.domain.builtin_agents import BUILT_IN_AGENTS
 from tests.fakes.ledger import Begin, LedgerPeer, Verdict
 from tests.fakes.model_server import ModelServer, call, say
 from tests.integration.agent.conftest import Client
@@ -32,6 +34,13 @@ async def test_a_tool_is_called_and_its_result_told(client: Client, model: Model
     (heard,) = [message for message in model.about(text)[-1].messages if message["role"] == "tool"]
     assert (heard["tool_call_id"], heard["content"]) == ("call-1", "84")
     assert run.all("completed")[0].output == "It is 84."
+
+
+async def test_the_built_in_agents_have_the_tools_that_they_name(client: Client, runtime: str) -> None:
+    told = await client.stub.Describe({})
+    wanted = {tool for agent in BUILT_IN_AGENTS.values() if agent.spec.runtime == runtime for tool in agent.spec.tools}
+    assert wanted <= {tool.name for tool in told.tools}
+    assert bool(wanted) == (runtime in NEEDED)
 
 
 async def test_tools_asked_for_together_are_all_called(client: Client, model: ModelServer, runtime: str) -> None:
