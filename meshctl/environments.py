@@ -61,7 +61,7 @@ def ensure(name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
     python = ROOT / environment.folder / "bin" / "python"
     if installed(name):
         return python
-    with _alone():
+    with _alone(environment):
         if not installed(name):
             tell(f"setting up the {name} environment (once; about a minute)")
             _make(environment, python)
@@ -71,11 +71,14 @@ def ensure(name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
 def installed(name: str) -> bool:
     """Tell whether an environment is there and as its lock says."""
     environment = ENVIRONMENTS[name]
-    return _digest(environment.locks[-1]) in _stamps(environment)
+    stamps = _stamps(environment)
+    return bool(stamps) and _digest(environment.locks[-1]) in stamps
 
 
 def _make(environment: Environment, python: Path) -> None:
-    uv = _uv()
+    stamps = [_digest(name) for name in environment.locks]
+    with _alone(_UV):
+        uv = _uv()
     if not python.exists():
         _run(uv, "venv", "--quiet", "--python", sys.executable, str(ROOT / environment.folder))
     _stamp_file(environment).unlink(missing_ok=True)
@@ -84,7 +87,7 @@ def _make(environment: Environment, python: Path) -> None:
     if environment.editable:
         flags = ("--quiet", "--no-deps", "--no-build-isolation")
         _run(uv, "pip", "install", *flags, "--python", str(python), "--editable", str(ROOT))
-    _stamp_file(environment).write_text("\n".join(_digest(name) for name in environment.locks))
+    _stamp_file(environment).write_text("\n".join(stamps))
 
 
 def _uv() -> Path:
@@ -144,7 +147,8 @@ def _digest(lock: str) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    with (ROOT / ".venv.lock").open("w") as lock:
+def _alone(environment: Environment) -> Iterator[None]:
+    """Hold one environment, so that others can be made at the same time."""
+    with (ROOT / f"{environment.folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

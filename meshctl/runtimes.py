@@ -4,6 +4,7 @@ Each has an environment of its own (`meshctl.environments`), made when it is fir
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from meshctl.environments import ensure, installed
 from meshkit.errors import InvalidArgument
@@ -34,6 +35,11 @@ def chosen(text: str) -> tuple[str, ...]:
 
 
 def install(names: Sequence[str], tell: Callable[[str], None]) -> None:
-    """Make the environments that are missing. Raises SetupError."""
-    for name in names:
-        ensure(name, tell)
+    """Make the environments that are missing, side by side: most of the time each waits for the network.
+
+    Raises SetupError, once the others are made.
+    """
+    with ThreadPoolExecutor(max_workers=len(RUNTIMES)) as workers:
+        made = [workers.submit(ensure, name, tell) for name in names]
+    for each in made:
+        each.result()

@@ -93,7 +93,7 @@ def test_an_example_is_an_agent_of_a_runtime_that_there_is(path: Path) -> None:
         ("name: a\nspec: &s\n  team: *s\n", "3: *s: aliases are not taken"),
         ("- a\n", "1: agent: it is a mapping"),
         ("name: [\n", "2: expected the node content"),
-        ("name: " + "[" * 3000 + "]" * 3000, " it is nested too deeply"),
+        ("name: " + "[" * 600 + "]" * 600, " it is nested too deeply"),
         ("name: \x01\n", " unacceptable character"),
         ("", " it holds no agent"),
         ("---\n---\n", " it holds no agent"),
