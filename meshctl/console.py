@@ -103,8 +103,8 @@ def explain(error: MeshError) -> None:
     """Say what failed, which fields are wrong, and when to try again."""
     err.print(Text.assemble(("error ", "red"), (error.reason, "bold"), f": {plain(error.message)}"))
     for violation in error.field_violations:
-        if violation.description != error.message:
-            err.print(f"  {violation.field}: {plain(violation.description)}")
+        said = "" if violation.description == error.message else f": {plain(violation.description)}"
+        err.print(f"  {violation.field}{said}")
     if error.retry_after:
         err.print(f"  try again in {error.retry_after:g} s")
     if error.code == "UNAVAILABLE":

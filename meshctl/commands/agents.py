@@ -1,5 +1,6 @@
 """`mesh agents`: what there is to talk to, and agents from YAML files."""
 
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated
 
@@ -17,14 +18,17 @@ from agentmesh.orchestrator.v1.agent_definition_pb2 import AgentDefinition
 from meshclient import MeshClient, new_request_id
 from meshctl.commands.arguments import JsonOption
 from meshctl.commands.call import call
-from meshctl.console import err, out, print_message, print_table
+from meshctl.console import err, out, print_message, print_table, tell
 from meshctl.definitions import read_definitions, write_definition
 from meshctl.state import DEFAULT_STATE, StateOption
-from meshkit.errors import InvalidArgument, NotFound
+from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound
 
 app = typer.Typer(help="Look at the agents, and make them from files.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
+
+_Defined = tuple[AgentDefinition, Path]
+"""An agent, and the file that says so."""
 
 _POLICIES = {Approval.APPROVAL_ASK: " (asks)", Approval.APPROVAL_DENY: " (denied)"}
 
@@ -71,16 +75,24 @@ def apply_agents(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="YAML files with agents.")],
     state: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Make the agents of files, or change those that are there already; the same file may be applied again."""
+    """Make the agents of files, or change those that are there already; the same file may be applied again.
+
+    Agents that ask others come after these. One that is refused ends it; those before it stay.
+    """
     try:
-        agents = [agent for file in files for agent in read_definitions(file)]
+        defined = _read(files)
     except InvalidArgument as error:
         err.print(f"mesh: {error.message}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
 
     async def work(client: MeshClient) -> None:
-        for agent in agents:
-            out.print(f"{agent.name} {await _apply(client, agent)}", highlight=False)
+        for agent, file in _asked_first(defined):
+            try:
+                done = await _apply(client, agent)
+            except MeshError:
+                tell(f"{file}: {agent.name} is not applied:")
+                raise
+            out.print(f"{agent.name} {done}", highlight=False)
 
     call(state, work)
 
@@ -95,6 +107,26 @@ def delete_agent(agent: NameArgument, state: StateOption = DEFAULT_STATE) -> Non
     call(state, work)
 
 
+def _read(files: list[Path]) -> dict[str, _Defined]:
+    """Return the agents of the files by name. Raises InvalidArgument, also for a name that comes twice."""
+    defined: dict[str, _Defined] = {}
+    for file in files:
+        for agent in read_definitions(file):
+            if agent.name in defined:
+                raise InvalidArgument(f"{file}: name: {agent.name} is defined in {defined[agent.name][1]} already")
+            defined[agent.name] = agent, file
+    return defined
+
+
+def _asked_first(defined: dict[str, _Defined]) -> list[_Defined]:
+    """Return the agents, each after those that it asks; as they are if some ask each other in a circle."""
+    asks = {name: [each for each in agent.spec.agents if each in defined] for name, (agent, _) in defined.items()}
+    try:
+        return [defined[name] for name in TopologicalSorter(asks).static_order()]
+    except CycleError:
+        return list(defined.values())
+
+
 async def _apply(client: MeshClient, agent: AgentDefinition) -> str:
     """Make the agent as it is defined; return what that changed."""
     try:
@@ -102,6 +134,8 @@ async def _apply(client: MeshClient, agent: AgentDefinition) -> str:
     except NotFound:
         await client.agents.CreateAgent(CreateAgentRequest(request_id=new_request_id(), agent=agent))
         return "created"
+    if there.built_in:
+        raise FailedPrecondition(f"{agent.name} is built in and cannot be changed; give yours another name")
     wanted = AgentDefinition()
     wanted.CopyFrom(there)
     wanted.description = agent.description

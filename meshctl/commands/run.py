@@ -51,11 +51,11 @@ def up(
     """Start the mesh and keep it running until Ctrl-C; a part that ends by itself is started again."""
     os.umask(0o022)  # nobody else may write what is made from here on, whatever the caller's umask
     home = State(state)
-    edge = finish(lambda: _front_door(home, listen))
     try:
         names = chosen(runtimes)
     except InvalidArgument as error:
         raise typer.BadParameter(error.message, param_hint="--runtimes") from None
+    edge = finish(lambda: _front_door(home, listen))
     try:
         install(names, tell)
     except SetupError as error:

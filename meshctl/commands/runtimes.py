@@ -1,6 +1,5 @@
 """`mesh runtimes`: the agent frameworks that this machine can run, and those that a mesh does run."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -9,14 +8,14 @@ from agentmesh.agent.v1.team_pb2 import TeamKind
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2 import ListRuntimesRequest
 from agentmesh.orchestrator.v1.agent_definition_pb2 import Runtime, RuntimeHealth
 
-from meshclient import MeshClient
 from meshctl.commands.arguments import JsonOption
+from meshctl.commands.call import finish
 from meshctl.connection import connected
 from meshctl.console import err, print_json, print_table, tell
 from meshctl.environments import SetupError, installed
 from meshctl.runtimes import RUNTIMES, chosen, install
 from meshctl.state import DEFAULT_STATE, StateOption
-from meshkit.errors import InvalidArgument, MeshError
+from meshkit.errors import InvalidArgument, NotFound, Unavailable
 
 app = typer.Typer(help="Install agent frameworks, and see which ones run.", no_args_is_help=True)
 
@@ -25,17 +24,15 @@ app = typer.Typer(help="Install agent frameworks, and see which ones run.", no_a
 def list_runtimes(json: JsonOption = False, state: StateOption = DEFAULT_STATE) -> None:
     """List the runtimes: whether they are installed, and what those of a running mesh can do."""
 
-    async def ask(client: MeshClient) -> list[Runtime]:
-        return list((await client.agents.ListRuntimes(ListRuntimesRequest())).runtimes)
-
     async def running() -> dict[str, Runtime]:
         try:
             async with connected(state) as client:
-                return {runtime.name: runtime for runtime in await ask(client)}
-        except MeshError:  # no mesh runs: what is installed can be told all the same
+                listed = await client.agents.ListRuntimes(ListRuntimesRequest())
+        except (NotFound, Unavailable):  # no mesh runs: what is installed can be told all the same
             return {}
+        return {runtime.name: runtime for runtime in listed.runtimes}
 
-    serving = asyncio.run(running())
+    serving = finish(running)
     rows = [_row(name, serving.get(name)) for name in (*RUNTIMES, *(serving.keys() - set(RUNTIMES)))]
     if json:
         print_json(rows)
