@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from meshkit.testing.credentials import TestTokens
 from tests.fakes.ledger import LedgerPeer
 from tests.fakes.model_server import Exchange, ModelServer, call, say, stall_after
 from tests.integration.agent.conftest import Client, Process, Run, agent_process, until
+from tests.integration.agent.memory_peer import MemoryPeer, memory_server
 
 SUM = {"expression": "6*7"}
 RECEPTION = {"name": "reception", "role": "Finds out who can help", "instructions": "Greet nobody."}
@@ -184,14 +186,34 @@ async def test_results_are_heard_in_the_order_of_the_calls(client: Client, model
     assert answers[1:] == [str(number) for number in range(20)]
 
 
-async def test_tools_asked_for_together_run_together(client: Client, model: ModelServer) -> None:
+class _AllTogether(MemoryPeer):
+    """Answers searches once there are eight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked, self._all = 0, asyncio.Event()
+
+    async def SearchFacts(self, request: Any, _context: Any) -> Any:  # noqa: N802 - the contract's name
+        self._asked += 1
+        if self._asked == 8:
+            self._all.set()
+        await self._all.wait()
+        return await super().SearchFacts(request, _context)
+
+
+async def test_tools_asked_for_together_run_together(
+    tmp_path: Path, model: ModelServer, tokens: TestTokens, ledger: LedgerPeer
+) -> None:
     """More than the four that LlamaIndex would run, which is no number that a model knows of."""
+    at = f"unix:{tmp_path}/memory.sock"
+    access = tokens.service_token("memory.read", service="agent", audience="memory", subject="ada")
     searches = [("memory_search", {"query": str(number)}) for number in range(8)]
     model.script(call(*searches[0], *searches[1:]), say("Nothing."), when="search everywhere")
-    run = await client.run("search everywhere", "memory_search", memory_token="x.y.z")
-    steps = [kind for kind in run.kinds if kind in {"tool_call", "tool_result"}]
-    assert len(steps) == 16
-    assert steps.index("tool_result") > 4
+    with agent_process(tmp_path, model.url, tokens, ledger, runtime="llamaindex", MESH_MEMORY_ADDRESS=at) as process:
+        async with memory_server(_AllTogether(), tokens, at), process.channel() as channel:
+            client = Client(channel, tokens, "llamaindex")
+            run = await client.run("search everywhere", "memory_search", memory_token=access)
+    assert [result.is_error for result in run.all("tool_result")] == [False] * 8
 
 
 async def test_results_of_calls_without_ids_are_matched_by_what_they_said(client: Client, model: ModelServer) -> None:

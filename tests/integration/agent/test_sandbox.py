@@ -84,12 +84,16 @@ async def test_nothing_but_its_folder_can_be_written() -> None:
 
 async def test_neither_files_nor_processes_of_the_host_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESH_MODEL_KEY", SECRET)
+    python = Path(sys.base_prefix).resolve()
+    processes = (f"/proc/{os.getpid()}/environ", "/proc/self/environ", "/proc/1/environ")
+    folders = ("/root", "/home", "/etc/passwd", "/etc/hostname", "/tmp", "/sys", "/run", "/bin/sh", "/mnt")
     ran = await run(
         "import os, sys\n"
         "print(sorted(os.environ), sys.path, os.uname().nodename)\n"
-        f"for path in ('/proc/{os.getpid()}/environ', '/proc/self/environ', '/proc/1/environ', {str(ROOT)!r},\n"
-        "        '/root', '/home', '/etc/passwd', '/etc/hostname', '/tmp', '/sys', '/run', '/bin/sh', '/mnt'):\n"
-        "    if os.path.exists(path): print('there is', path)\n"
+        f"for path in {(*processes, str(ROOT), *folders)!r}:\n"
+        # On the way to Python there is nothing but the way.
+        f"    leads_to_python = {str(python)!r}.startswith(path + '/') and len(os.listdir(path)) == 1\n"
+        "    if os.path.exists(path) and not leads_to_python: print('there is', path)\n"
         "for pid in range(1, 70000):\n"
         "    try: os.kill(pid, 0); print('process', pid)\n"
         "    except ProcessLookupError: pass\n"
