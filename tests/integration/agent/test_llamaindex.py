@@ -24,6 +24,13 @@ WRITER = {"name": "writer", "role": "Writes {well}"}
 
 
 @pytest.fixture(scope="module")
+def model() -> Iterator[ModelServer]:
+    """A model of these tests alone: others ask in the same words, with other answers."""
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def process(
     tmp_path_factory: pytest.TempPathFactory, model: ModelServer, tokens: TestTokens, ledger: LedgerPeer
 ) -> Iterator[Process]:
