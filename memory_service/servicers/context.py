@@ -5,7 +5,7 @@ from typing import Any
 
 from agentmesh.memory.v1 import context_service_pb2, context_service_pb2_grpc
 
-from memory_service.convert import context_to_proto, query_from_proto
+from memory_service.convert.context import context_to_proto, query_from_proto
 from memory_service.domain.context import Contexts
 from meshkit.context import current
 

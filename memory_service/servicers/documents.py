@@ -6,13 +6,8 @@ from typing import Any
 from agentmesh.memory.v1 import document_pb2, document_service_pb2, document_service_pb2_grpc
 from google.protobuf import empty_pb2
 
-from memory_service.convert import (
-    document_draft,
-    document_to_proto,
-    passage_match_to_proto,
-    request_key,
-    search_limit,
-)
+from memory_service.convert.documents import document_draft, document_to_proto, passage_match_to_proto
+from memory_service.convert.requests import request_key, search_limit
 from memory_service.domain.documents import Documents
 from meshkit.context import current
 from meshkit.paging import page_size

@@ -6,14 +6,8 @@ from typing import Any
 from agentmesh.memory.v1 import fact_pb2, memory_service_pb2, memory_service_pb2_grpc
 from google.protobuf import empty_pb2
 
-from memory_service.convert import (
-    category_from_proto,
-    fact_draft,
-    fact_match_to_proto,
-    fact_to_proto,
-    request_key,
-    search_limit,
-)
+from memory_service.convert.facts import category_from_proto, fact_draft, fact_match_to_proto, fact_to_proto
+from memory_service.convert.requests import request_key, search_limit
 from memory_service.domain.facts import Facts
 from meshkit.context import current
 from meshkit.paging import page_size

@@ -5,13 +5,8 @@ from typing import Any
 
 from agentmesh.memory.v1 import interaction_pb2, interaction_service_pb2, interaction_service_pb2_grpc
 
-from memory_service.convert import (
-    interaction_match_to_proto,
-    interaction_to_proto,
-    request_key,
-    search_limit,
-    turn_draft,
-)
+from memory_service.convert.interactions import interaction_match_to_proto, interaction_to_proto, turn_draft
+from memory_service.convert.requests import request_key, search_limit
 from memory_service.domain.interactions import Interactions
 from meshkit.context import current
 from meshkit.paging import page_size

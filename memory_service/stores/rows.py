@@ -32,7 +32,11 @@ __all__ = [
     "request_of",
 ]
 
-QUERIES = load_queries("memory_service.stores")
+QUERIES = {
+    name: sql
+    for topic in ("documents", "facts", "interactions", "outbox", "words")
+    for name, sql in load_queries("memory_service.stores.queries", f"{topic}.sql").items()
+}
 """The service's SQL by name."""
 
 

@@ -42,6 +42,9 @@ def test_the_services_are_found() -> None:
         "InteractionService",
         "ContextService",
         "DocumentService",
+        "ExtractionService",
+        "MemorySettingsService",
+        "PrivacyService",
     }
 
 

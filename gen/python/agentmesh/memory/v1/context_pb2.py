@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from agentmesh.memory.v1 import document_pb2 as agentmesh_dot_memory_dot_v1_dot_document__pb2
 from agentmesh.memory.v1 import fact_pb2 as agentmesh_dot_memory_dot_v1_dot_fact__pb2
 from agentmesh.memory.v1 import interaction_pb2 as agentmesh_dot_memory_dot_v1_dot_interaction__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/memory/v1/context.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1e\x61gentmesh/memory/v1/fact.proto\x1a%agentmesh/memory/v1/interaction.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa9\x02\n\x0b\x43ontextItem\x12\x42\n\x05layer\x18\x01 \x01(\x0e\x32 .agentmesh.memory.v1.MemoryLayerB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05layer\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05score\x12\x1f\n\x06tokens\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x06tokens\x12\x44\n\x0binteraction\x18\x04 \x01(\x0b\x32 .agentmesh.memory.v1.InteractionH\x00R\x0binteraction\x12/\n\x04\x66\x61\x63t\x18\x05 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactH\x00R\x04\x66\x61\x63tB\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01*w\n\x0bMemoryLayer\x12\x1c\n\x18MEMORY_LAYER_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_LAYER_RECENT\x10\x01\x12\x19\n\x15MEMORY_LAYER_SEMANTIC\x10\x02\x12\x16\n\x12MEMORY_LAYER_FACTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentmesh/memory/v1/context.proto\x12\x13\x61gentmesh.memory.v1\x1a\"agentmesh/memory/v1/document.proto\x1a\x1e\x61gentmesh/memory/v1/fact.proto\x1a%agentmesh/memory/v1/interaction.proto\x1a\x1b\x62uf/validate/validate.proto\"\xe3\x02\n\x0b\x43ontextItem\x12\x42\n\x05layer\x18\x01 \x01(\x0e\x32 .agentmesh.memory.v1.MemoryLayerB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x05layer\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05score\x12\x1f\n\x06tokens\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x06tokens\x12\x44\n\x0binteraction\x18\x04 \x01(\x0b\x32 .agentmesh.memory.v1.InteractionH\x00R\x0binteraction\x12/\n\x04\x66\x61\x63t\x18\x05 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactH\x00R\x04\x66\x61\x63t\x12\x38\n\x07passage\x18\x06 \x01(\x0b\x32\x1c.agentmesh.memory.v1.PassageH\x00R\x07passageB\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01*\x93\x01\n\x0bMemoryLayer\x12\x1c\n\x18MEMORY_LAYER_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_LAYER_RECENT\x10\x01\x12\x19\n\x15MEMORY_LAYER_SEMANTIC\x10\x02\x12\x16\n\x12MEMORY_LAYER_FACTS\x10\x03\x12\x1a\n\x16MEMORY_LAYER_DOCUMENTS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTITEM'].fields_by_name['score']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
   _globals['_CONTEXTITEM'].fields_by_name['tokens']._loaded_options = None
   _globals['_CONTEXTITEM'].fields_by_name['tokens']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_MEMORYLAYER']._serialized_start=458
-  _globals['_MEMORYLAYER']._serialized_end=577
-  _globals['_CONTEXTITEM']._serialized_start=159
-  _globals['_CONTEXTITEM']._serialized_end=456
+  _globals['_MEMORYLAYER']._serialized_start=553
+  _globals['_MEMORYLAYER']._serialized_end=700
+  _globals['_CONTEXTITEM']._serialized_start=195
+  _globals['_CONTEXTITEM']._serialized_end=550
 # @@protoc_insertion_point(module_scope)

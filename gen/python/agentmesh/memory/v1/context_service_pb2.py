@@ -28,7 +28,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)agentmesh/memory/v1/context_service.proto\x12\x13\x61gentmesh.memory.v1\x1a!agentmesh/memory/v1/context.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xa7\x03\n\x11GetContextRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12-\n\x05query\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05query\x12.\n\x0ctoken_budget\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x0btokenBudget\x12\x31\n\x0crecent_limit\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x00R\x0brecentLimit\x88\x01\x01\x12\x35\n\x0esemantic_limit\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x01R\rsemanticLimit\x88\x01\x01\x12-\n\nfact_limit\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x02R\tfactLimit\x88\x01\x01\x42\x0f\n\r_recent_limitB\x11\n\x0f_semantic_limitB\r\n\x0b_fact_limit\"\xa2\x01\n\x12GetContextResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemR\x05items\x12\x16\n\x06tokens\x18\x02 \x01(\x05R\x06tokens\x12<\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32 .agentmesh.memory.v1.MemoryLayerR\x08\x64\x65graded2\xa2\x01\n\x0e\x43ontextService\x12\x8f\x01\n\nGetContext\x12&.agentmesh.memory.v1.GetContextRequest\x1a\'.agentmesh.memory.v1.GetContextResponse\"0\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/memory/context:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)agentmesh/memory/v1/context_service.proto\x12\x13\x61gentmesh.memory.v1\x1a!agentmesh/memory/v1/context.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xf1\x03\n\x11GetContextRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12-\n\x05query\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05query\x12.\n\x0ctoken_budget\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x0btokenBudget\x12\x31\n\x0crecent_limit\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x00R\x0brecentLimit\x88\x01\x01\x12\x35\n\x0esemantic_limit\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x01R\rsemanticLimit\x88\x01\x01\x12-\n\nfact_limit\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x02R\tfactLimit\x88\x01\x01\x12\x35\n\x0e\x64ocument_limit\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x03R\rdocumentLimit\x88\x01\x01\x42\x0f\n\r_recent_limitB\x11\n\x0f_semantic_limitB\r\n\x0b_fact_limitB\x11\n\x0f_document_limit\"_\n\x13RenderPromptRequest\x12H\n\x07\x63ontext\x18\x01 \x01(\x0b\x32&.agentmesh.memory.v1.GetContextRequestB\x06\xbaH\x03\xc8\x01\x01R\x07\x63ontext\"m\n\x14RenderPromptResponse\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x41\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\'.agentmesh.memory.v1.GetContextResponseR\x07\x63ontext\"\xa2\x01\n\x12GetContextResponse\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.ContextItemR\x05items\x12\x16\n\x06tokens\x18\x02 \x01(\x05R\x06tokens\x12<\n\x08\x64\x65graded\x18\x03 \x03(\x0e\x32 .agentmesh.memory.v1.MemoryLayerR\x08\x64\x65graded2\xc1\x02\n\x0e\x43ontextService\x12\x8f\x01\n\nGetContext\x12&.agentmesh.memory.v1.GetContextRequest\x1a\'.agentmesh.memory.v1.GetContextResponse\"0\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/memory/context:\x01*\x12\x9c\x01\n\x0cRenderPrompt\x12(.agentmesh.memory.v1.RenderPromptRequest\x1a).agentmesh.memory.v1.RenderPromptResponse\"7\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/memory/context:render:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,12 +49,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONTEXTREQUEST'].fields_by_name['semantic_limit']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_GETCONTEXTREQUEST'].fields_by_name['fact_limit']._loaded_options = None
   _globals['_GETCONTEXTREQUEST'].fields_by_name['fact_limit']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_GETCONTEXTREQUEST'].fields_by_name['document_limit']._loaded_options = None
+  _globals['_GETCONTEXTREQUEST'].fields_by_name['document_limit']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_RENDERPROMPTREQUEST'].fields_by_name['context']._loaded_options = None
+  _globals['_RENDERPROMPTREQUEST'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CONTEXTSERVICE'].methods_by_name['GetContext']._loaded_options = None
   _globals['_CONTEXTSERVICE'].methods_by_name['GetContext']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\027\"\022/v1/memory/context:\001*'
+  _globals['_CONTEXTSERVICE'].methods_by_name['RenderPrompt']._loaded_options = None
+  _globals['_CONTEXTSERVICE'].methods_by_name['RenderPrompt']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\036\"\031/v1/memory/context:render:\001*'
   _globals['_GETCONTEXTREQUEST']._serialized_start=195
-  _globals['_GETCONTEXTREQUEST']._serialized_end=618
-  _globals['_GETCONTEXTRESPONSE']._serialized_start=621
-  _globals['_GETCONTEXTRESPONSE']._serialized_end=783
-  _globals['_CONTEXTSERVICE']._serialized_start=786
-  _globals['_CONTEXTSERVICE']._serialized_end=948
+  _globals['_GETCONTEXTREQUEST']._serialized_end=692
+  _globals['_RENDERPROMPTREQUEST']._serialized_start=694
+  _globals['_RENDERPROMPTREQUEST']._serialized_end=789
+  _globals['_RENDERPROMPTRESPONSE']._serialized_start=791
+  _globals['_RENDERPROMPTRESPONSE']._serialized_end=900
+  _globals['_GETCONTEXTRESPONSE']._serialized_start=903
+  _globals['_GETCONTEXTRESPONSE']._serialized_end=1065
+  _globals['_CONTEXTSERVICE']._serialized_start=1068
+  _globals['_CONTEXTSERVICE']._serialized_end=1389
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetContextRequest(_message.Message):
-    __slots__ = ("user", "session", "query", "token_budget", "recent_limit", "semantic_limit", "fact_limit")
+    __slots__ = ("user", "session", "query", "token_budget", "recent_limit", "semantic_limit", "fact_limit", "document_limit")
     USER_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class GetContextRequest(_message.Message):
     RECENT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     SEMANTIC_LIMIT_FIELD_NUMBER: _ClassVar[int]
     FACT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     user: str
     session: str
     query: str
@@ -25,7 +26,22 @@ class GetContextRequest(_message.Message):
     recent_limit: int
     semantic_limit: int
     fact_limit: int
-    def __init__(self, user: _Optional[str] = ..., session: _Optional[str] = ..., query: _Optional[str] = ..., token_budget: _Optional[int] = ..., recent_limit: _Optional[int] = ..., semantic_limit: _Optional[int] = ..., fact_limit: _Optional[int] = ...) -> None: ...
+    document_limit: int
+    def __init__(self, user: _Optional[str] = ..., session: _Optional[str] = ..., query: _Optional[str] = ..., token_budget: _Optional[int] = ..., recent_limit: _Optional[int] = ..., semantic_limit: _Optional[int] = ..., fact_limit: _Optional[int] = ..., document_limit: _Optional[int] = ...) -> None: ...
+
+class RenderPromptRequest(_message.Message):
+    __slots__ = ("context",)
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    context: GetContextRequest
+    def __init__(self, context: _Optional[_Union[GetContextRequest, _Mapping]] = ...) -> None: ...
+
+class RenderPromptResponse(_message.Message):
+    __slots__ = ("text", "context")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    context: GetContextResponse
+    def __init__(self, text: _Optional[str] = ..., context: _Optional[_Union[GetContextResponse, _Mapping]] = ...) -> None: ...
 
 class GetContextResponse(_message.Message):
     __slots__ = ("items", "tokens", "degraded")

@@ -40,6 +40,11 @@ class ContextServiceStub(object):
                 request_serializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextRequest.SerializeToString,
                 response_deserializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextResponse.FromString,
                 _registered_method=True)
+        self.RenderPrompt = channel.unary_unary(
+                '/agentmesh.memory.v1.ContextService/RenderPrompt',
+                request_serializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptResponse.FromString,
+                _registered_method=True)
 
 
 class ContextServiceServicer(object):
@@ -47,8 +52,16 @@ class ContextServiceServicer(object):
     """
 
     def GetContext(self, request, context):
-        """Gathers recent turns, fitting turns and facts within a token budget. It answers while a store is down, with less,
+        """Gathers recent turns, fitting turns, facts and passages of documents within a token budget. It answers while a store is down, with less,
         and says so in `degraded`; only Postgres is needed. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderPrompt(self, request, context):
+        """Gathers a context and writes it as one text for a prompt: quoted data, each item with its source and time, and
+        marked so that no item can pose as an instruction. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +74,11 @@ def add_ContextServiceServicer_to_server(servicer, server):
                     servicer.GetContext,
                     request_deserializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextRequest.FromString,
                     response_serializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextResponse.SerializeToString,
+            ),
+            'RenderPrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderPrompt,
+                    request_deserializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptRequest.FromString,
+                    response_serializer=agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +109,33 @@ class ContextService(object):
             '/agentmesh.memory.v1.ContextService/GetContext',
             agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextRequest.SerializeToString,
             agentmesh_dot_memory_dot_v1_dot_context__service__pb2.GetContextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderPrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.memory.v1.ContextService/RenderPrompt',
+            agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptRequest.SerializeToString,
+            agentmesh_dot_memory_dot_v1_dot_context__service__pb2.RenderPromptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,8 +25,16 @@ class ContextServiceStub:
         agentmesh.memory.v1.context_service_pb2.GetContextRequest,
         agentmesh.memory.v1.context_service_pb2.GetContextResponse,
     ]
-    """Gathers recent turns, fitting turns and facts within a token budget. It answers while a store is down, with less,
+    """Gathers recent turns, fitting turns, facts and passages of documents within a token budget. It answers while a store is down, with less,
     and says so in `degraded`; only Postgres is needed. A retry is safe.
+    """
+
+    RenderPrompt: grpc.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.context_service_pb2.RenderPromptRequest,
+        agentmesh.memory.v1.context_service_pb2.RenderPromptResponse,
+    ]
+    """Gathers a context and writes it as one text for a prompt: quoted data, each item with its source and time, and
+    marked so that no item can pose as an instruction. A retry is safe.
     """
 
 class ContextServiceAsyncStub:
@@ -36,8 +44,16 @@ class ContextServiceAsyncStub:
         agentmesh.memory.v1.context_service_pb2.GetContextRequest,
         agentmesh.memory.v1.context_service_pb2.GetContextResponse,
     ]
-    """Gathers recent turns, fitting turns and facts within a token budget. It answers while a store is down, with less,
+    """Gathers recent turns, fitting turns, facts and passages of documents within a token budget. It answers while a store is down, with less,
     and says so in `degraded`; only Postgres is needed. A retry is safe.
+    """
+
+    RenderPrompt: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.context_service_pb2.RenderPromptRequest,
+        agentmesh.memory.v1.context_service_pb2.RenderPromptResponse,
+    ]
+    """Gathers a context and writes it as one text for a prompt: quoted data, each item with its source and time, and
+    marked so that no item can pose as an instruction. A retry is safe.
     """
 
 class ContextServiceServicer(metaclass=abc.ABCMeta):
@@ -49,8 +65,18 @@ class ContextServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.memory.v1.context_service_pb2.GetContextRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.memory.v1.context_service_pb2.GetContextResponse, collections.abc.Awaitable[agentmesh.memory.v1.context_service_pb2.GetContextResponse]]:
-        """Gathers recent turns, fitting turns and facts within a token budget. It answers while a store is down, with less,
+        """Gathers recent turns, fitting turns, facts and passages of documents within a token budget. It answers while a store is down, with less,
         and says so in `degraded`; only Postgres is needed. A retry is safe.
+        """
+
+    @abc.abstractmethod
+    def RenderPrompt(
+        self,
+        request: agentmesh.memory.v1.context_service_pb2.RenderPromptRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.memory.v1.context_service_pb2.RenderPromptResponse, collections.abc.Awaitable[agentmesh.memory.v1.context_service_pb2.RenderPromptResponse]]:
+        """Gathers a context and writes it as one text for a prompt: quoted data, each item with its source and time, and
+        marked so that no item can pose as an instruction. A retry is safe.
         """
 
 def add_ContextServiceServicer_to_server(servicer: ContextServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61gentmesh/memory/v1/fact.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n\x04\x46\x61\x63t\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1c\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12\x1a\n\x03key\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x03key\x12\x1f\n\x05value\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x05value\x12G\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12\x37\n\nimportance\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\nimportance\x12\x41\n\x06origin\x18\x07 \x01(\x0e\x32\x1f.agentmesh.memory.v1.FactOriginB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06origin\x12\x19\n\x03run\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x1b\n\x04\x65tag\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\"i\n\tFactMatch\x12-\n\x04\x66\x61\x63t\x18\x01 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactR\x04\x66\x61\x63t\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05score*\x9b\x01\n\x0c\x46\x61\x63tCategory\x12\x1d\n\x19\x46\x41\x43T_CATEGORY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46\x41\x43T_CATEGORY_PROFILE\x10\x01\x12\x1c\n\x18\x46\x41\x43T_CATEGORY_PREFERENCE\x10\x02\x12\x16\n\x12\x46\x41\x43T_CATEGORY_GOAL\x10\x03\x12\x1b\n\x17\x46\x41\x43T_CATEGORY_KNOWLEDGE\x10\x04*X\n\nFactOrigin\x12\x1b\n\x17\x46\x41\x43T_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43T_ORIGIN_CLIENT\x10\x01\x12\x15\n\x11\x46\x41\x43T_ORIGIN_AGENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61gentmesh/memory/v1/fact.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x06\n\x04\x46\x61\x63t\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1c\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12\x1a\n\x03key\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x03key\x12\x1f\n\x05value\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x05value\x12G\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12\x37\n\nimportance\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\nimportance\x12\x41\n\x06origin\x18\x07 \x01(\x0e\x32\x1f.agentmesh.memory.v1.FactOriginB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06origin\x12\x19\n\x03run\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x1b\n\x04\x65tag\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12 \n\x06source\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06source\x12\x1c\n\x04step\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04step\x12)\n\x0binteraction\x18\x0e \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0binteraction\x12\x1e\n\x05quote\x18\x0f \x01(\tB\x08\xbaH\x05r\x03(\x80\x10R\x05quote\x12\x39\n\nvalid_from\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12\x35\n\x08valid_to\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07validTo\x12=\n\x0c\x63onfirm_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63onfirmTime\x12!\n\x07version\x18\x13 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07version\x12\x1c\n\tcontested\x18\x14 \x01(\x08R\tcontested\"\xbe\x02\n\x0b\x46\x61\x63tVersion\x12\x1f\n\x06number\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x06number\x12\x41\n\x06\x63hange\x18\x02 \x01(\x0e\x32\x1f.agentmesh.memory.v1.FactChangeB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06\x63hange\x12 \n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08R\x06reason\x12-\n\x04\x66\x61\x63t\x18\x04 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactR\x04\x66\x61\x63t\x12;\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrecordTime\x12=\n\x0creplace_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0breplaceTime\"i\n\tFactMatch\x12-\n\x04\x66\x61\x63t\x18\x01 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactR\x04\x66\x61\x63t\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05score*\x9b\x01\n\x0c\x46\x61\x63tCategory\x12\x1d\n\x19\x46\x41\x43T_CATEGORY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46\x41\x43T_CATEGORY_PROFILE\x10\x01\x12\x1c\n\x18\x46\x41\x43T_CATEGORY_PREFERENCE\x10\x02\x12\x16\n\x12\x46\x41\x43T_CATEGORY_GOAL\x10\x03\x12\x1b\n\x17\x46\x41\x43T_CATEGORY_KNOWLEDGE\x10\x04*\xa4\x01\n\nFactOrigin\x12\x1b\n\x17\x46\x41\x43T_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43T_ORIGIN_CLIENT\x10\x01\x12\x15\n\x11\x46\x41\x43T_ORIGIN_AGENT\x10\x02\x12\x1a\n\x16\x46\x41\x43T_ORIGIN_EXTRACTION\x10\x03\x12\x14\n\x10\x46\x41\x43T_ORIGIN_TOOL\x10\x04\x12\x18\n\x14\x46\x41\x43T_ORIGIN_DOCUMENT\x10\x05*\x92\x01\n\nFactChange\x12\x1b\n\x17\x46\x41\x43T_CHANGE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41\x43T_CHANGE_STATED\x10\x01\x12\x18\n\x14\x46\x41\x43T_CHANGE_REPLACED\x10\x02\x12\x1a\n\x16\x46\x41\x43T_CHANGE_SUPERSEDED\x10\x03\x12\x19\n\x15\x46\x41\x43T_CHANGE_CONTESTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,14 +51,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FACT'].fields_by_name['run']._serialized_options = b'\272H\004r\002\030@'
   _globals['_FACT'].fields_by_name['etag']._loaded_options = None
   _globals['_FACT'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_FACT'].fields_by_name['source']._loaded_options = None
+  _globals['_FACT'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_FACT'].fields_by_name['step']._loaded_options = None
+  _globals['_FACT'].fields_by_name['step']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_FACT'].fields_by_name['interaction']._loaded_options = None
+  _globals['_FACT'].fields_by_name['interaction']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_FACT'].fields_by_name['quote']._loaded_options = None
+  _globals['_FACT'].fields_by_name['quote']._serialized_options = b'\272H\005r\003(\200\020'
+  _globals['_FACT'].fields_by_name['version']._loaded_options = None
+  _globals['_FACT'].fields_by_name['version']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_FACTVERSION'].fields_by_name['number']._loaded_options = None
+  _globals['_FACTVERSION'].fields_by_name['number']._serialized_options = b'\272H\004\032\002(\001'
+  _globals['_FACTVERSION'].fields_by_name['change']._loaded_options = None
+  _globals['_FACTVERSION'].fields_by_name['change']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_FACTVERSION'].fields_by_name['reason']._loaded_options = None
+  _globals['_FACTVERSION'].fields_by_name['reason']._serialized_options = b'\272H\005r\003(\200\010'
   _globals['_FACTMATCH'].fields_by_name['score']._loaded_options = None
   _globals['_FACTMATCH'].fields_by_name['score']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
-  _globals['_FACTCATEGORY']._serialized_start=725
-  _globals['_FACTCATEGORY']._serialized_end=880
-  _globals['_FACTORIGIN']._serialized_start=882
-  _globals['_FACTORIGIN']._serialized_end=970
+  _globals['_FACTCATEGORY']._serialized_start=1427
+  _globals['_FACTCATEGORY']._serialized_end=1582
+  _globals['_FACTORIGIN']._serialized_start=1585
+  _globals['_FACTORIGIN']._serialized_end=1749
+  _globals['_FACTCHANGE']._serialized_start=1752
+  _globals['_FACTCHANGE']._serialized_end=1898
   _globals['_FACT']._serialized_start=118
-  _globals['_FACT']._serialized_end=615
-  _globals['_FACTMATCH']._serialized_start=617
-  _globals['_FACTMATCH']._serialized_end=722
+  _globals['_FACT']._serialized_end=996
+  _globals['_FACTVERSION']._serialized_start=999
+  _globals['_FACTVERSION']._serialized_end=1317
+  _globals['_FACTMATCH']._serialized_start=1319
+  _globals['_FACTMATCH']._serialized_end=1424
 # @@protoc_insertion_point(module_scope)

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from agentmesh.memory.v1 import origin_pb2 as agentmesh_dot_memory_dot_v1_dot_origin__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%agentmesh/memory/v1/interaction.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n\x0bInteraction\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1c\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12!\n\x07session\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07session\x12\x19\n\x03run\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12\x1d\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05\x61gent\x12\x1f\n\x05input\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x05input\x12!\n\x06output\x18\x07 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12N\n\x06labels\x18\x08 \x03(\x0b\x32,.agentmesh.memory.v1.Interaction.LabelsEntryB\x08\xbaH\x05\x9a\x01\x02\x10 R\x06labels\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x85\x01\n\x10InteractionMatch\x12\x42\n\x0binteraction\x18\x01 \x01(\x0b\x32 .agentmesh.memory.v1.InteractionR\x0binteraction\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05scoreb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%agentmesh/memory/v1/interaction.proto\x12\x13\x61gentmesh.memory.v1\x1a agentmesh/memory/v1/origin.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x04\n\x0bInteraction\x12\x17\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x02id\x12\x1c\n\x04user\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x04user\x12!\n\x07session\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07session\x12\x19\n\x03run\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x03run\x12\x1d\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05\x61gent\x12\x1f\n\x05input\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x10R\x05input\x12!\n\x06output\x18\x07 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06output\x12N\n\x06labels\x18\x08 \x03(\x0b\x32,.agentmesh.memory.v1.Interaction.LabelsEntryB\x08\xbaH\x05\x9a\x01\x02\x10 R\x06labels\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12!\n\x07speaker\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07speaker\x12=\n\x06origin\x18\x0b \x01(\x0e\x32\x1b.agentmesh.memory.v1.OriginB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06origin\x12 \n\x06source\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06source\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x85\x01\n\x10InteractionMatch\x12\x42\n\x0binteraction\x18\x01 \x01(\x0b\x32 .agentmesh.memory.v1.InteractionR\x0binteraction\x12-\n\x05score\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05scoreb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,12 +52,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTERACTION'].fields_by_name['output']._serialized_options = b'\272H\006r\004(\200\200@'
   _globals['_INTERACTION'].fields_by_name['labels']._loaded_options = None
   _globals['_INTERACTION'].fields_by_name['labels']._serialized_options = b'\272H\005\232\001\002\020 '
+  _globals['_INTERACTION'].fields_by_name['speaker']._loaded_options = None
+  _globals['_INTERACTION'].fields_by_name['speaker']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_INTERACTION'].fields_by_name['origin']._loaded_options = None
+  _globals['_INTERACTION'].fields_by_name['origin']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_INTERACTION'].fields_by_name['source']._loaded_options = None
+  _globals['_INTERACTION'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_INTERACTIONMATCH'].fields_by_name['score']._loaded_options = None
   _globals['_INTERACTIONMATCH'].fields_by_name['score']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
-  _globals['_INTERACTION']._serialized_start=125
-  _globals['_INTERACTION']._serialized_end=554
-  _globals['_INTERACTION_LABELSENTRY']._serialized_start=497
-  _globals['_INTERACTION_LABELSENTRY']._serialized_end=554
-  _globals['_INTERACTIONMATCH']._serialized_start=557
-  _globals['_INTERACTIONMATCH']._serialized_end=690
+  _globals['_INTERACTION']._serialized_start=159
+  _globals['_INTERACTION']._serialized_end=720
+  _globals['_INTERACTION_LABELSENTRY']._serialized_start=663
+  _globals['_INTERACTION_LABELSENTRY']._serialized_end=720
+  _globals['_INTERACTIONMATCH']._serialized_start=723
+  _globals['_INTERACTIONMATCH']._serialized_end=856
 # @@protoc_insertion_point(module_scope)

@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from agentmesh.memory.v1 import interaction_pb2 as agentmesh_dot_memory_dot_v1_dot_interaction__pb2
+from agentmesh.memory.v1 import origin_pb2 as agentmesh_dot_memory_dot_v1_dot_origin__pb2
 from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_method__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-agentmesh/memory/v1/interaction_service.proto\x12\x13\x61gentmesh.memory.v1\x1a%agentmesh/memory/v1/interaction.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x05\n\x17StoreInteractionRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x31\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12,\n\x03run\x18\x04 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x03run\x12+\n\x05\x61gent\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x18@2\x0c^[a-z0-9-]*$R\x05\x61gent\x12-\n\x05input\x18\x06 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12-\n\x06output\x18\x07 \x01(\tB\x15\xbaH\x12r\x10(\x80\x80@2\n^[^\\x00]*$R\x06output\x12\x88\x01\n\x06labels\x18\x08 \x03(\x0b\x32\x38.agentmesh.memory.v1.StoreInteractionRequest.LabelsEntryB6\xbaH3\x9a\x01\x30\x10 \"\x19r\x17\x10\x01\x18?2\x11^[A-Za-z0-9_.-]+$*\x11r\x0f\x18\x80\x08\x32\n^[^\\x00]*$R\x06labels\x12\x45\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02\x38\x01R\ncreateTime\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd4\x01\n\x17ListInteractionsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x88\x01\n\x18ListInteractionsResponse\x12\x44\n\x0cinteractions\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd3\x01\n\x19SearchInteractionsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12,\n\x05query\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01(\x80@2\n^[^\\x00]*$R\x05query\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12\x1f\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05limit\"y\n\x1aSearchInteractionsResponse\x12?\n\x07matches\x18\x01 \x03(\x0b\x32%.agentmesh.memory.v1.InteractionMatchR\x07matches\x12\x1a\n\x08\x64\x65graded\x18\x02 \x01(\x08R\x08\x64\x65graded2\x8d\x04\n\x12InteractionService\x12\x9a\x01\n\x10StoreInteraction\x12,.agentmesh.memory.v1.StoreInteractionRequest\x1a .agentmesh.memory.v1.Interaction\"6\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/memory/interactions:\x01*\x12\xa3\x01\n\x10ListInteractions\x12,.agentmesh.memory.v1.ListInteractionsRequest\x1a-.agentmesh.memory.v1.ListInteractionsResponse\"2\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/memory/interactions\x12\xb3\x01\n\x12SearchInteractions\x12..agentmesh.memory.v1.SearchInteractionsRequest\x1a/.agentmesh.memory.v1.SearchInteractionsResponse\"<\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/memory/interactions:search:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-agentmesh/memory/v1/interaction_service.proto\x12\x13\x61gentmesh.memory.v1\x1a%agentmesh/memory/v1/interaction.proto\x1a agentmesh/memory/v1/origin.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x06\n\x17StoreInteractionRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x31\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12,\n\x03run\x18\x04 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x03run\x12+\n\x05\x61gent\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x18@2\x0c^[a-z0-9-]*$R\x05\x61gent\x12-\n\x05input\x18\x06 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x10\x32\n^[^\\x00]*$R\x05input\x12-\n\x06output\x18\x07 \x01(\tB\x15\xbaH\x12r\x10(\x80\x80@2\n^[^\\x00]*$R\x06output\x12\x88\x01\n\x06labels\x18\x08 \x03(\x0b\x32\x38.agentmesh.memory.v1.StoreInteractionRequest.LabelsEntryB6\xbaH3\x9a\x01\x30\x10 \"\x19r\x17\x10\x01\x18?2\x11^[A-Za-z0-9_.-]+$*\x11r\x0f\x18\x80\x08\x32\n^[^\\x00]*$R\x06labels\x12\x45\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02\x38\x01R\ncreateTime\x12\x36\n\x07speaker\x18\n \x01(\tB\x1c\xbaH\x19r\x17\x18@2\x13^[^\\x00-\\x1f\\x7f]*$R\x07speaker\x12=\n\x06origin\x18\x0b \x01(\x0e\x32\x1b.agentmesh.memory.v1.OriginB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06origin\x12\x35\n\x06source\x18\x0c \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x04\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x06source\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd4\x01\n\x17ListInteractionsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x34\n\x07session\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x88\x01\n\x18ListInteractionsResponse\x12\x44\n\x0cinteractions\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.InteractionR\x0cinteractions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd3\x01\n\x19SearchInteractionsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12,\n\x05query\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01(\x80@2\n^[^\\x00]*$R\x05query\x12\x34\n\x07session\x18\x03 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x07session\x12\x1f\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05limit\"y\n\x1aSearchInteractionsResponse\x12?\n\x07matches\x18\x01 \x03(\x0b\x32%.agentmesh.memory.v1.InteractionMatchR\x07matches\x12\x1a\n\x08\x64\x65graded\x18\x02 \x01(\x08R\x08\x64\x65graded2\x8d\x04\n\x12InteractionService\x12\x9a\x01\n\x10StoreInteraction\x12,.agentmesh.memory.v1.StoreInteractionRequest\x1a .agentmesh.memory.v1.Interaction\"6\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/memory/interactions:\x01*\x12\xa3\x01\n\x10ListInteractions\x12,.agentmesh.memory.v1.ListInteractionsRequest\x1a-.agentmesh.memory.v1.ListInteractionsResponse\"2\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/memory/interactions\x12\xb3\x01\n\x12SearchInteractions\x12..agentmesh.memory.v1.SearchInteractionsRequest\x1a/.agentmesh.memory.v1.SearchInteractionsResponse\"<\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/memory/interactions:search:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +57,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREINTERACTIONREQUEST'].fields_by_name['labels']._serialized_options = b'\272H3\232\0010\020 \"\031r\027\020\001\030?2\021^[A-Za-z0-9_.-]+$*\021r\017\030\200\0102\n^[^\\x00]*$'
   _globals['_STOREINTERACTIONREQUEST'].fields_by_name['create_time']._loaded_options = None
   _globals['_STOREINTERACTIONREQUEST'].fields_by_name['create_time']._serialized_options = b'\272H\005\262\001\0028\001'
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['speaker']._loaded_options = None
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['speaker']._serialized_options = b'\272H\031r\027\030@2\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['origin']._loaded_options = None
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['origin']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_STOREINTERACTIONREQUEST'].fields_by_name['source']._serialized_options = b'\272H\032r\030\030\200\0042\023^[^\\x00-\\x1f\\x7f]*$'
   _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['user']._loaded_options = None
   _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['user']._serialized_options = b'\272H\032r\030\030\200\0022\023^[^\\x00-\\x1f\\x7f]*$'
   _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['session']._loaded_options = None
@@ -78,18 +85,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTERACTIONSERVICE'].methods_by_name['ListInteractions']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\031\022\027/v1/memory/interactions'
   _globals['_INTERACTIONSERVICE'].methods_by_name['SearchInteractions']._loaded_options = None
   _globals['_INTERACTIONSERVICE'].methods_by_name['SearchInteractions']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002#\"\036/v1/memory/interactions:search:\001*'
-  _globals['_STOREINTERACTIONREQUEST']._serialized_start=236
-  _globals['_STOREINTERACTIONREQUEST']._serialized_end=879
-  _globals['_STOREINTERACTIONREQUEST_LABELSENTRY']._serialized_start=822
-  _globals['_STOREINTERACTIONREQUEST_LABELSENTRY']._serialized_end=879
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=882
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1094
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1097
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=1233
-  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_start=1236
-  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_end=1447
-  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_start=1449
-  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_end=1570
-  _globals['_INTERACTIONSERVICE']._serialized_start=1573
-  _globals['_INTERACTIONSERVICE']._serialized_end=2098
+  _globals['_STOREINTERACTIONREQUEST']._serialized_start=270
+  _globals['_STOREINTERACTIONREQUEST']._serialized_end=1087
+  _globals['_STOREINTERACTIONREQUEST_LABELSENTRY']._serialized_start=1030
+  _globals['_STOREINTERACTIONREQUEST_LABELSENTRY']._serialized_end=1087
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=1090
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1302
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1305
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=1441
+  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_start=1444
+  _globals['_SEARCHINTERACTIONSREQUEST']._serialized_end=1655
+  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_start=1657
+  _globals['_SEARCHINTERACTIONSRESPONSE']._serialized_end=1778
+  _globals['_INTERACTIONSERVICE']._serialized_start=1781
+  _globals['_INTERACTIONSERVICE']._serialized_end=2306
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from agentmesh.memory.v1 import interaction_pb2 as _interaction_pb2
+from agentmesh.memory.v1 import origin_pb2 as _origin_pb2
 from agentmesh.policy.v1 import method_pb2 as _method_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
@@ -11,7 +12,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StoreInteractionRequest(_message.Message):
-    __slots__ = ("request_id", "user", "session", "run", "agent", "input", "output", "labels", "create_time")
+    __slots__ = ("request_id", "user", "session", "run", "agent", "input", "output", "labels", "create_time", "speaker", "origin", "source")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +29,9 @@ class StoreInteractionRequest(_message.Message):
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     user: str
     session: str
@@ -37,7 +41,10 @@ class StoreInteractionRequest(_message.Message):
     output: str
     labels: _containers.ScalarMap[str, str]
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, request_id: _Optional[str] = ..., user: _Optional[str] = ..., session: _Optional[str] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    speaker: str
+    origin: _origin_pb2.Origin
+    source: str
+    def __init__(self, request_id: _Optional[str] = ..., user: _Optional[str] = ..., session: _Optional[str] = ..., run: _Optional[str] = ..., agent: _Optional[str] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., speaker: _Optional[str] = ..., origin: _Optional[_Union[_origin_pb2.Origin, str]] = ..., source: _Optional[str] = ...) -> None: ...
 
 class ListInteractionsRequest(_message.Message):
     __slots__ = ("user", "session", "page_size", "page_token")

@@ -23,13 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from agentmesh.memory.v1 import fact_pb2 as agentmesh_dot_memory_dot_v1_dot_fact__pb2
+from agentmesh.memory.v1 import interaction_pb2 as agentmesh_dot_memory_dot_v1_dot_interaction__pb2
+from agentmesh.memory.v1 import origin_pb2 as agentmesh_dot_memory_dot_v1_dot_origin__pb2
 from agentmesh.policy.v1 import method_pb2 as agentmesh_dot_policy_dot_v1_dot_method__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(agentmesh/memory/v1/memory_service.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1e\x61gentmesh/memory/v1/fact.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\"\xc1\x03\n\x0ePutFactRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x31\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x31\n\x03key\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]+$R\x03key\x12-\n\x05value\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x01\x32\n^[^\\x00]*$R\x05value\x12G\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12<\n\nimportance\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\nimportance\x88\x01\x01\x12,\n\x03run\x18\x07 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x03run\x12\x1b\n\x04\x65tag\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tagB\r\n\x0b_importance\"@\n\x0eGetFactRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\"\xe0\x01\n\x10ListFactsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12G\n\x08\x63\x61tegory\x18\x02 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"l\n\x11ListFactsResponse\x12/\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.agentmesh.memory.v1.FactR\x05\x66\x61\x63ts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n\x12SearchFactsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12,\n\x05query\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01(\x80@2\n^[^\\x00]*$R\x05query\x12\x1f\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05limit\"k\n\x13SearchFactsResponse\x12\x38\n\x07matches\x18\x01 \x03(\x0b\x32\x1e.agentmesh.memory.v1.FactMatchR\x07matches\x12\x1a\n\x08\x64\x65graded\x18\x02 \x01(\x08R\x08\x64\x65graded\"`\n\x11\x44\x65leteFactRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\x12\x1b\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag2\xb2\x05\n\rMemoryService\x12z\n\x07PutFact\x12#.agentmesh.memory.v1.PutFactRequest\x1a\x19.agentmesh.memory.v1.Fact\"/\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/memory/facts:\x01*\x12}\n\x07GetFact\x12#.agentmesh.memory.v1.GetFactRequest\x1a\x19.agentmesh.memory.v1.Fact\"2\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/memory/facts/{fact}\x12\x87\x01\n\tListFacts\x12%.agentmesh.memory.v1.ListFactsRequest\x1a&.agentmesh.memory.v1.ListFactsResponse\"+\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/memory/facts\x12\x97\x01\n\x0bSearchFacts\x12\'.agentmesh.memory.v1.SearchFactsRequest\x1a(.agentmesh.memory.v1.SearchFactsResponse\"5\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/memory/facts:search:\x01*\x12\x81\x01\n\nDeleteFact\x12&.agentmesh.memory.v1.DeleteFactRequest\x1a\x16.google.protobuf.Empty\"3\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x19*\x17/v1/memory/facts/{fact}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(agentmesh/memory/v1/memory_service.proto\x12\x13\x61gentmesh.memory.v1\x1a\x1e\x61gentmesh/memory/v1/fact.proto\x1a%agentmesh/memory/v1/interaction.proto\x1a agentmesh/memory/v1/origin.proto\x1a agentmesh/policy/v1/method.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x06\n\x0ePutFactRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12\x31\n\x04user\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12\x31\n\x03key\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x10\x01\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]+$R\x03key\x12-\n\x05value\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x01\x32\n^[^\\x00]*$R\x05value\x12G\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12<\n\nimportance\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\nimportance\x88\x01\x01\x12,\n\x03run\x18\x07 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x03run\x12\x1b\n\x04\x65tag\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x39\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12\x35\n\x08valid_to\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07validTo\x12\x35\n\x06source\x18\x0b \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x04\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x06source\x12\x31\n\x04step\x18\x0c \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04step\x12:\n\x0binteraction\x18\r \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x0binteraction\x12*\n\x05quote\x18\x0e \x01(\tB\x14\xbaH\x11r\x0f(\x80\x10\x32\n^[^\\x00]*$R\x05quote\x12=\n\x06origin\x18\x0f \x01(\x0e\x32\x1b.agentmesh.memory.v1.OriginB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06originB\r\n\x0b_importance\"\xba\x05\n\x14SupersedeFactRequest\x12\x39\n\nrequest_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18\x80\x01\x32\x0e^[\\x21-\\x7e]+$R\trequestId\x12.\n\x04\x66\x61\x63t\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\x12-\n\x05value\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x10\x01(\x80\x80\x01\x32\n^[^\\x00]*$R\x05value\x12,\n\x06reason\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f(\x80\x08\x32\n^[^\\x00]*$R\x06reason\x12<\n\nimportance\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\nimportance\x88\x01\x01\x12,\n\x03run\x18\x06 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9_.-]*$R\x03run\x12\x1b\n\x04\x65tag\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x39\n\nvalid_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12\x35\n\x08valid_to\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07validTo\x12\x35\n\x06source\x18\n \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x04\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x06source\x12\x31\n\x04step\x18\x0b \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x01\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04step\x12:\n\x0binteraction\x18\x0c \x01(\tB\x18\xbaH\x15r\x13\x18@2\x0f^[A-Za-z0-9_]*$R\x0binteraction\x12*\n\x05quote\x18\r \x01(\tB\x14\xbaH\x11r\x0f(\x80\x10\x32\n^[^\\x00]*$R\x05quoteB\r\n\x0b_importance\"@\n\x0eGetFactRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\"\xce\x02\n\x10ListFactsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12G\n\x08\x63\x61tegory\x18\x02 \x01(\x0e\x32!.agentmesh.memory.v1.FactCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x63\x61tegory\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x35\n\x08valid_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07validAt\x12\x35\n\x08known_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07knownAt\"l\n\x11ListFactsResponse\x12/\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.agentmesh.memory.v1.FactR\x05\x66\x61\x63ts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n\x12SearchFactsRequest\x12\x31\n\x04user\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x02\x32\x13^[^\\x00-\\x1f\\x7f]*$R\x04user\x12,\n\x05query\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01(\x80@2\n^[^\\x00]*$R\x05query\x12\x1f\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05limit\"k\n\x13SearchFactsResponse\x12\x38\n\x07matches\x18\x01 \x03(\x0b\x32\x1e.agentmesh.memory.v1.FactMatchR\x07matches\x12\x1a\n\x08\x64\x65graded\x18\x02 \x01(\x08R\x08\x64\x65graded\"\x9b\x01\n\x17ListFactVersionsRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\x12\'\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x80\x01\n\x18ListFactVersionsResponse\x12<\n\x08versions\x18\x01 \x03(\x0b\x32 .agentmesh.memory.v1.FactVersionR\x08versions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"D\n\x12\x45xplainFactRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\"\x88\x02\n\x13\x45xplainFactResponse\x12-\n\x04\x66\x61\x63t\x18\x01 \x01(\x0b\x32\x19.agentmesh.memory.v1.FactR\x04\x66\x61\x63t\x12\x42\n\x0binteraction\x18\x02 \x01(\x0b\x32 .agentmesh.memory.v1.InteractionR\x0binteraction\x12<\n\x08replaced\x18\x03 \x03(\x0b\x32 .agentmesh.memory.v1.FactVersionR\x08replaced\x12@\n\ncontesting\x18\x04 \x03(\x0b\x32 .agentmesh.memory.v1.FactVersionR\ncontesting\"`\n\x11\x44\x65leteFactRequest\x12.\n\x04\x66\x61\x63t\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x10\x01\x18@2\x0f^[A-Za-z0-9_]+$R\x04\x66\x61\x63t\x12\x1b\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag2\x9a\t\n\rMemoryService\x12z\n\x07PutFact\x12#.agentmesh.memory.v1.PutFactRequest\x1a\x19.agentmesh.memory.v1.Fact\"/\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/memory/facts:\x01*\x12}\n\x07GetFact\x12#.agentmesh.memory.v1.GetFactRequest\x1a\x19.agentmesh.memory.v1.Fact\"2\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/memory/facts/{fact}\x12\x87\x01\n\tListFacts\x12%.agentmesh.memory.v1.ListFactsRequest\x1a&.agentmesh.memory.v1.ListFactsResponse\"+\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/memory/facts\x12\x97\x01\n\x0bSearchFacts\x12\'.agentmesh.memory.v1.SearchFactsRequest\x1a(.agentmesh.memory.v1.SearchFactsResponse\"5\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/memory/facts:search:\x01*\x12\x97\x01\n\rSupersedeFact\x12).agentmesh.memory.v1.SupersedeFactRequest\x1a\x19.agentmesh.memory.v1.Fact\"@\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02&\"!/v1/memory/facts/{fact}:supersede:\x01*\x12\xac\x01\n\x10ListFactVersions\x12,.agentmesh.memory.v1.ListFactVersionsRequest\x1a-.agentmesh.memory.v1.ListFactVersionsResponse\";\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/memory/facts/{fact}/versions\x12\x9c\x01\n\x0b\x45xplainFact\x12\'.agentmesh.memory.v1.ExplainFactRequest\x1a(.agentmesh.memory.v1.ExplainFactResponse\":\xd2\xda\x18\x0f\n\x0bmemory.read\x10\x01\x82\xd3\xe4\x93\x02!\x12\x1f/v1/memory/facts/{fact}:explain\x12\x81\x01\n\nDeleteFact\x12&.agentmesh.memory.v1.DeleteFactRequest\x1a\x16.google.protobuf.Empty\"3\xd2\xda\x18\x10\n\x0cmemory.write\x10\x01\x82\xd3\xe4\x93\x02\x19*\x17/v1/memory/facts/{fact}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +55,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTFACTREQUEST'].fields_by_name['run']._serialized_options = b'\272H\027r\025\030@2\021^[A-Za-z0-9_.-]*$'
   _globals['_PUTFACTREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_PUTFACTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_PUTFACTREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_PUTFACTREQUEST'].fields_by_name['source']._serialized_options = b'\272H\032r\030\030\200\0042\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_PUTFACTREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_PUTFACTREQUEST'].fields_by_name['step']._serialized_options = b'\272H\032r\030\030\200\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_PUTFACTREQUEST'].fields_by_name['interaction']._loaded_options = None
+  _globals['_PUTFACTREQUEST'].fields_by_name['interaction']._serialized_options = b'\272H\025r\023\030@2\017^[A-Za-z0-9_]*$'
+  _globals['_PUTFACTREQUEST'].fields_by_name['quote']._loaded_options = None
+  _globals['_PUTFACTREQUEST'].fields_by_name['quote']._serialized_options = b'\272H\021r\017(\200\0202\n^[^\\x00]*$'
+  _globals['_PUTFACTREQUEST'].fields_by_name['origin']._loaded_options = None
+  _globals['_PUTFACTREQUEST'].fields_by_name['origin']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\027r\025\020\001\030\200\0012\016^[\\x21-\\x7e]+$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['fact']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['fact']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['value']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['value']._serialized_options = b'\272H\024r\022\020\001(\200\200\0012\n^[^\\x00]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\021r\017(\200\0102\n^[^\\x00]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['importance']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['importance']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['run']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['run']._serialized_options = b'\272H\027r\025\030@2\021^[A-Za-z0-9_.-]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['source']._serialized_options = b'\272H\032r\030\030\200\0042\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['step']._serialized_options = b'\272H\032r\030\030\200\0012\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['interaction']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['interaction']._serialized_options = b'\272H\025r\023\030@2\017^[A-Za-z0-9_]*$'
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['quote']._loaded_options = None
+  _globals['_SUPERSEDEFACTREQUEST'].fields_by_name['quote']._serialized_options = b'\272H\021r\017(\200\0202\n^[^\\x00]*$'
   _globals['_GETFACTREQUEST'].fields_by_name['fact']._loaded_options = None
   _globals['_GETFACTREQUEST'].fields_by_name['fact']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
   _globals['_LISTFACTSREQUEST'].fields_by_name['user']._loaded_options = None
@@ -68,6 +103,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHFACTSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\023r\021\020\001(\200@2\n^[^\\x00]*$'
   _globals['_SEARCHFACTSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_SEARCHFACTSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['fact']._loaded_options = None
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['fact']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\364\003(\000'
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTFACTVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_EXPLAINFACTREQUEST'].fields_by_name['fact']._loaded_options = None
+  _globals['_EXPLAINFACTREQUEST'].fields_by_name['fact']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
   _globals['_DELETEFACTREQUEST'].fields_by_name['fact']._loaded_options = None
   _globals['_DELETEFACTREQUEST'].fields_by_name['fact']._serialized_options = b'\272H\027r\025\020\001\030@2\017^[A-Za-z0-9_]+$'
   _globals['_DELETEFACTREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -80,22 +123,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYSERVICE'].methods_by_name['ListFacts']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\022\022\020/v1/memory/facts'
   _globals['_MEMORYSERVICE'].methods_by_name['SearchFacts']._loaded_options = None
   _globals['_MEMORYSERVICE'].methods_by_name['SearchFacts']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\034\"\027/v1/memory/facts:search:\001*'
+  _globals['_MEMORYSERVICE'].methods_by_name['SupersedeFact']._loaded_options = None
+  _globals['_MEMORYSERVICE'].methods_by_name['SupersedeFact']._serialized_options = b'\322\332\030\020\n\014memory.write\020\001\202\323\344\223\002&\"!/v1/memory/facts/{fact}:supersede:\001*'
+  _globals['_MEMORYSERVICE'].methods_by_name['ListFactVersions']._loaded_options = None
+  _globals['_MEMORYSERVICE'].methods_by_name['ListFactVersions']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002\"\022 /v1/memory/facts/{fact}/versions'
+  _globals['_MEMORYSERVICE'].methods_by_name['ExplainFact']._loaded_options = None
+  _globals['_MEMORYSERVICE'].methods_by_name['ExplainFact']._serialized_options = b'\322\332\030\017\n\013memory.read\020\001\202\323\344\223\002!\022\037/v1/memory/facts/{fact}:explain'
   _globals['_MEMORYSERVICE'].methods_by_name['DeleteFact']._loaded_options = None
   _globals['_MEMORYSERVICE'].methods_by_name['DeleteFact']._serialized_options = b'\322\332\030\020\n\014memory.write\020\001\202\323\344\223\002\031*\027/v1/memory/facts/{fact}'
-  _globals['_PUTFACTREQUEST']._serialized_start=220
-  _globals['_PUTFACTREQUEST']._serialized_end=669
-  _globals['_GETFACTREQUEST']._serialized_start=671
-  _globals['_GETFACTREQUEST']._serialized_end=735
-  _globals['_LISTFACTSREQUEST']._serialized_start=738
-  _globals['_LISTFACTSREQUEST']._serialized_end=962
-  _globals['_LISTFACTSRESPONSE']._serialized_start=964
-  _globals['_LISTFACTSRESPONSE']._serialized_end=1072
-  _globals['_SEARCHFACTSREQUEST']._serialized_start=1075
-  _globals['_SEARCHFACTSREQUEST']._serialized_end=1225
-  _globals['_SEARCHFACTSRESPONSE']._serialized_start=1227
-  _globals['_SEARCHFACTSRESPONSE']._serialized_end=1334
-  _globals['_DELETEFACTREQUEST']._serialized_start=1336
-  _globals['_DELETEFACTREQUEST']._serialized_end=1432
-  _globals['_MEMORYSERVICE']._serialized_start=1435
-  _globals['_MEMORYSERVICE']._serialized_end=2125
+  _globals['_PUTFACTREQUEST']._serialized_start=326
+  _globals['_PUTFACTREQUEST']._serialized_end=1162
+  _globals['_SUPERSEDEFACTREQUEST']._serialized_start=1165
+  _globals['_SUPERSEDEFACTREQUEST']._serialized_end=1863
+  _globals['_GETFACTREQUEST']._serialized_start=1865
+  _globals['_GETFACTREQUEST']._serialized_end=1929
+  _globals['_LISTFACTSREQUEST']._serialized_start=1932
+  _globals['_LISTFACTSREQUEST']._serialized_end=2266
+  _globals['_LISTFACTSRESPONSE']._serialized_start=2268
+  _globals['_LISTFACTSRESPONSE']._serialized_end=2376
+  _globals['_SEARCHFACTSREQUEST']._serialized_start=2379
+  _globals['_SEARCHFACTSREQUEST']._serialized_end=2529
+  _globals['_SEARCHFACTSRESPONSE']._serialized_start=2531
+  _globals['_SEARCHFACTSRESPONSE']._serialized_end=2638
+  _globals['_LISTFACTVERSIONSREQUEST']._serialized_start=2641
+  _globals['_LISTFACTVERSIONSREQUEST']._serialized_end=2796
+  _globals['_LISTFACTVERSIONSRESPONSE']._serialized_start=2799
+  _globals['_LISTFACTVERSIONSRESPONSE']._serialized_end=2927
+  _globals['_EXPLAINFACTREQUEST']._serialized_start=2929
+  _globals['_EXPLAINFACTREQUEST']._serialized_end=2997
+  _globals['_EXPLAINFACTRESPONSE']._serialized_start=3000
+  _globals['_EXPLAINFACTRESPONSE']._serialized_end=3264
+  _globals['_DELETEFACTREQUEST']._serialized_start=3266
+  _globals['_DELETEFACTREQUEST']._serialized_end=3362
+  _globals['_MEMORYSERVICE']._serialized_start=3365
+  _globals['_MEMORYSERVICE']._serialized_end=4543
 # @@protoc_insertion_point(module_scope)

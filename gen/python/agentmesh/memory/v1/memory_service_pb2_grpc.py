@@ -57,6 +57,21 @@ class MemoryServiceStub(object):
                 request_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsRequest.SerializeToString,
                 response_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsResponse.FromString,
                 _registered_method=True)
+        self.SupersedeFact = channel.unary_unary(
+                '/agentmesh.memory.v1.MemoryService/SupersedeFact',
+                request_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SupersedeFactRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_memory_dot_v1_dot_fact__pb2.Fact.FromString,
+                _registered_method=True)
+        self.ListFactVersions = channel.unary_unary(
+                '/agentmesh.memory.v1.MemoryService/ListFactVersions',
+                request_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsResponse.FromString,
+                _registered_method=True)
+        self.ExplainFact = channel.unary_unary(
+                '/agentmesh.memory.v1.MemoryService/ExplainFact',
+                request_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactRequest.SerializeToString,
+                response_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactResponse.FromString,
+                _registered_method=True)
         self.DeleteFact = channel.unary_unary(
                 '/agentmesh.memory.v1.MemoryService/DeleteFact',
                 request_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.DeleteFactRequest.SerializeToString,
@@ -69,7 +84,9 @@ class MemoryServiceServicer(object):
     """
 
     def PutFact(self, request, context):
-        """Stores a fact, or replaces the value of the user's fact with the same key.
+        """Stores a fact, or replaces the value of the user's fact with the same key; the old value stays in its history.
+        The same value again confirms the fact. Somebody less trusted than who said the old value (a tool or a document
+        than an agent, an agent than the user) does not replace it: the fact returned is the old one, now `contested`.
         Returns ABORTED if an `etag` is given and the fact is no longer the one it was read from.
         A retry with the same `request_id` is safe.
         """
@@ -98,8 +115,32 @@ class MemoryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SupersedeFact(self, request, context):
+        """Replaces the value of a fact with a reason: what was true before stays in its history.
+        Returns NOT_FOUND, and ABORTED if an `etag` is given and the fact is no longer the one it was read from.
+        A retry with the same `request_id` is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFactVersions(self, request, context):
+        """Lists the versions of a fact, newest first. Returns NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainFact(self, request, context):
+        """Tells why a fact is believed: who said it, when and in which turn, what it replaced, and who says otherwise.
+        Returns NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteFact(self, request, context):
-        """Deletes a fact from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND.
+        """Deletes a fact with its history from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +168,21 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     servicer.SearchFacts,
                     request_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsRequest.FromString,
                     response_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsResponse.SerializeToString,
+            ),
+            'SupersedeFact': grpc.unary_unary_rpc_method_handler(
+                    servicer.SupersedeFact,
+                    request_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SupersedeFactRequest.FromString,
+                    response_serializer=agentmesh_dot_memory_dot_v1_dot_fact__pb2.Fact.SerializeToString,
+            ),
+            'ListFactVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFactVersions,
+                    request_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsRequest.FromString,
+                    response_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsResponse.SerializeToString,
+            ),
+            'ExplainFact': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainFact,
+                    request_deserializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactRequest.FromString,
+                    response_serializer=agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactResponse.SerializeToString,
             ),
             'DeleteFact': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteFact,
@@ -243,6 +299,87 @@ class MemoryService(object):
             '/agentmesh.memory.v1.MemoryService/SearchFacts',
             agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsRequest.SerializeToString,
             agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SearchFactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SupersedeFact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.memory.v1.MemoryService/SupersedeFact',
+            agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.SupersedeFactRequest.SerializeToString,
+            agentmesh_dot_memory_dot_v1_dot_fact__pb2.Fact.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFactVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.memory.v1.MemoryService/ListFactVersions',
+            agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsRequest.SerializeToString,
+            agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ListFactVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainFact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentmesh.memory.v1.MemoryService/ExplainFact',
+            agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactRequest.SerializeToString,
+            agentmesh_dot_memory_dot_v1_dot_memory__service__pb2.ExplainFactResponse.FromString,
             options,
             channel_credentials,
             insecure,

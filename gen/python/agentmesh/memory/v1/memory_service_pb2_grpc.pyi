@@ -27,7 +27,9 @@ class MemoryServiceStub:
         agentmesh.memory.v1.memory_service_pb2.PutFactRequest,
         agentmesh.memory.v1.fact_pb2.Fact,
     ]
-    """Stores a fact, or replaces the value of the user's fact with the same key.
+    """Stores a fact, or replaces the value of the user's fact with the same key; the old value stays in its history.
+    The same value again confirms the fact. Somebody less trusted than who said the old value (a tool or a document
+    than an agent, an agent than the user) does not replace it: the fact returned is the old one, now `contested`.
     Returns ABORTED if an `etag` is given and the fact is no longer the one it was read from.
     A retry with the same `request_id` is safe.
     """
@@ -50,11 +52,34 @@ class MemoryServiceStub:
     ]
     """Finds the facts of a user that fit a query best, best first. A retry is safe."""
 
+    SupersedeFact: grpc.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.SupersedeFactRequest,
+        agentmesh.memory.v1.fact_pb2.Fact,
+    ]
+    """Replaces the value of a fact with a reason: what was true before stays in its history.
+    Returns NOT_FOUND, and ABORTED if an `etag` is given and the fact is no longer the one it was read from.
+    A retry with the same `request_id` is safe.
+    """
+
+    ListFactVersions: grpc.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.ListFactVersionsRequest,
+        agentmesh.memory.v1.memory_service_pb2.ListFactVersionsResponse,
+    ]
+    """Lists the versions of a fact, newest first. Returns NOT_FOUND. A retry is safe."""
+
+    ExplainFact: grpc.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.ExplainFactRequest,
+        agentmesh.memory.v1.memory_service_pb2.ExplainFactResponse,
+    ]
+    """Tells why a fact is believed: who said it, when and in which turn, what it replaced, and who says otherwise.
+    Returns NOT_FOUND. A retry is safe.
+    """
+
     DeleteFact: grpc.UnaryUnaryMultiCallable[
         agentmesh.memory.v1.memory_service_pb2.DeleteFactRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Deletes a fact from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
+    """Deletes a fact with its history from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
 
 class MemoryServiceAsyncStub:
     """What is known about each user. A fact of another tenant or user answers NOT_FOUND, like one that never was."""
@@ -63,7 +88,9 @@ class MemoryServiceAsyncStub:
         agentmesh.memory.v1.memory_service_pb2.PutFactRequest,
         agentmesh.memory.v1.fact_pb2.Fact,
     ]
-    """Stores a fact, or replaces the value of the user's fact with the same key.
+    """Stores a fact, or replaces the value of the user's fact with the same key; the old value stays in its history.
+    The same value again confirms the fact. Somebody less trusted than who said the old value (a tool or a document
+    than an agent, an agent than the user) does not replace it: the fact returned is the old one, now `contested`.
     Returns ABORTED if an `etag` is given and the fact is no longer the one it was read from.
     A retry with the same `request_id` is safe.
     """
@@ -86,11 +113,34 @@ class MemoryServiceAsyncStub:
     ]
     """Finds the facts of a user that fit a query best, best first. A retry is safe."""
 
+    SupersedeFact: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.SupersedeFactRequest,
+        agentmesh.memory.v1.fact_pb2.Fact,
+    ]
+    """Replaces the value of a fact with a reason: what was true before stays in its history.
+    Returns NOT_FOUND, and ABORTED if an `etag` is given and the fact is no longer the one it was read from.
+    A retry with the same `request_id` is safe.
+    """
+
+    ListFactVersions: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.ListFactVersionsRequest,
+        agentmesh.memory.v1.memory_service_pb2.ListFactVersionsResponse,
+    ]
+    """Lists the versions of a fact, newest first. Returns NOT_FOUND. A retry is safe."""
+
+    ExplainFact: grpc.aio.UnaryUnaryMultiCallable[
+        agentmesh.memory.v1.memory_service_pb2.ExplainFactRequest,
+        agentmesh.memory.v1.memory_service_pb2.ExplainFactResponse,
+    ]
+    """Tells why a fact is believed: who said it, when and in which turn, what it replaced, and who says otherwise.
+    Returns NOT_FOUND. A retry is safe.
+    """
+
     DeleteFact: grpc.aio.UnaryUnaryMultiCallable[
         agentmesh.memory.v1.memory_service_pb2.DeleteFactRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Deletes a fact from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
+    """Deletes a fact with its history from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
 
 class MemoryServiceServicer(metaclass=abc.ABCMeta):
     """What is known about each user. A fact of another tenant or user answers NOT_FOUND, like one that never was."""
@@ -101,7 +151,9 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.memory.v1.memory_service_pb2.PutFactRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.memory.v1.fact_pb2.Fact, collections.abc.Awaitable[agentmesh.memory.v1.fact_pb2.Fact]]:
-        """Stores a fact, or replaces the value of the user's fact with the same key.
+        """Stores a fact, or replaces the value of the user's fact with the same key; the old value stays in its history.
+        The same value again confirms the fact. Somebody less trusted than who said the old value (a tool or a document
+        than an agent, an agent than the user) does not replace it: the fact returned is the old one, now `contested`.
         Returns ABORTED if an `etag` is given and the fact is no longer the one it was read from.
         A retry with the same `request_id` is safe.
         """
@@ -131,11 +183,40 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         """Finds the facts of a user that fit a query best, best first. A retry is safe."""
 
     @abc.abstractmethod
+    def SupersedeFact(
+        self,
+        request: agentmesh.memory.v1.memory_service_pb2.SupersedeFactRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.memory.v1.fact_pb2.Fact, collections.abc.Awaitable[agentmesh.memory.v1.fact_pb2.Fact]]:
+        """Replaces the value of a fact with a reason: what was true before stays in its history.
+        Returns NOT_FOUND, and ABORTED if an `etag` is given and the fact is no longer the one it was read from.
+        A retry with the same `request_id` is safe.
+        """
+
+    @abc.abstractmethod
+    def ListFactVersions(
+        self,
+        request: agentmesh.memory.v1.memory_service_pb2.ListFactVersionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.memory.v1.memory_service_pb2.ListFactVersionsResponse, collections.abc.Awaitable[agentmesh.memory.v1.memory_service_pb2.ListFactVersionsResponse]]:
+        """Lists the versions of a fact, newest first. Returns NOT_FOUND. A retry is safe."""
+
+    @abc.abstractmethod
+    def ExplainFact(
+        self,
+        request: agentmesh.memory.v1.memory_service_pb2.ExplainFactRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[agentmesh.memory.v1.memory_service_pb2.ExplainFactResponse, collections.abc.Awaitable[agentmesh.memory.v1.memory_service_pb2.ExplainFactResponse]]:
+        """Tells why a fact is believed: who said it, when and in which turn, what it replaced, and who says otherwise.
+        Returns NOT_FOUND. A retry is safe.
+        """
+
+    @abc.abstractmethod
     def DeleteFact(
         self,
         request: agentmesh.memory.v1.memory_service_pb2.DeleteFactRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
-        """Deletes a fact from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
+        """Deletes a fact with its history from rows and index. Returns NOT_FOUND if there is none, so a retry may answer NOT_FOUND."""
 
 def add_MemoryServiceServicer_to_server(servicer: MemoryServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

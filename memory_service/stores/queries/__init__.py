@@ -1,0 +1,1 @@
+"""The service's SQL, a file for each table and the statements about it."""
