@@ -1,12 +1,12 @@
 """Turns: between the contract's messages and the domain's values."""
 
-from agentmesh.memory.v1 import interaction_pb2, interaction_service_pb2
+from agentmesh.memory.v1 import interaction_pb2, interaction_service_pb2, origin_pb2
 
 from memory_service.convert.requests import time_from_proto, timestamp
 from memory_service.domain.interactions import TurnDraft
-from memory_service.domain.model import Interaction, Match
+from memory_service.domain.model import Interaction, Match, Origin
 
-__all__ = ["interaction_match_to_proto", "interaction_to_proto", "turn_draft"]
+__all__ = ["interaction_match_to_proto", "interaction_to_proto", "origin_from_proto", "turn_draft"]
 
 
 def turn_draft(request: interaction_service_pb2.StoreInteractionRequest) -> TurnDraft:
@@ -19,7 +19,17 @@ def turn_draft(request: interaction_service_pb2.StoreInteractionRequest) -> Turn
         output=request.output,
         labels=dict(request.labels),
         create_time=time_from_proto(request.create_time, "create_time") if request.HasField("create_time") else None,
+        speaker=request.speaker,
+        origin=origin_from_proto(request.origin),
+        source=request.source,
     )
+
+
+def origin_from_proto(origin: origin_pb2.Origin) -> Origin:
+    """Return who said it; the user if nobody told."""
+    if origin == origin_pb2.ORIGIN_UNSPECIFIED:
+        return Origin.USER
+    return Origin(origin_pb2.Origin.Name(origin).removeprefix("ORIGIN_"))
 
 
 def interaction_to_proto(turn: Interaction) -> interaction_pb2.Interaction:
@@ -34,6 +44,9 @@ def interaction_to_proto(turn: Interaction) -> interaction_pb2.Interaction:
         output=turn.output,
         labels=turn.labels,
         create_time=timestamp(turn.create_time),
+        speaker=turn.speaker,
+        origin=f"ORIGIN_{turn.origin}",
+        source=turn.source,
     )
 
 

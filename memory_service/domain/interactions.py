@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from memory_service.domain.model import Interaction, Kind, Match, Place, owner_of
+from memory_service.domain.model import Interaction, Kind, Match, Origin, Place, owner_of
 from memory_service.domain.ports import Clock, InteractionStore, Recent, RequestKey, Wake
 from memory_service.domain.positions import position_in_time, time_position
 from memory_service.domain.search import Search
@@ -14,7 +14,9 @@ from meshkit.errors import MeshError
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 
-__all__ = ["Interactions", "TurnDraft"]
+__all__ = ["AGENT_SERVICE", "Interactions", "TurnDraft"]
+
+AGENT_SERVICE = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class TurnDraft:
     output: str
     labels: Mapping[str, str]
     create_time: datetime | None
+    speaker: str
+    origin: Origin
+    source: str
 
 
 class Interactions:
@@ -51,6 +56,10 @@ class Interactions:
             output=draft.output,
             labels=draft.labels,
             create_time=draft.create_time or self._clock(),
+            speaker=draft.speaker,
+            # An agent never speaks as the user.
+            origin=Origin.AGENT if caller.service == AGENT_SERVICE and draft.origin is Origin.USER else draft.origin,
+            source=draft.source,
         )
         stored = await self._store.add(key, turn)
         self._wake()

@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "Layer",
     "Match",
+    "Origin",
     "Owner",
     "Passage",
     "Place",
@@ -87,6 +88,15 @@ class Place:
     session: str = ""
 
 
+class Origin(StrEnum):
+    """Who said a text."""
+
+    USER = "USER"
+    AGENT = "AGENT"
+    TOOL = "TOOL"
+    DOCUMENT = "DOCUMENT"
+
+
 @dataclass(frozen=True, slots=True)
 class Interaction:
     """One turn: what the user said and what the agent answered. It never changes."""
@@ -100,6 +110,12 @@ class Interaction:
     output: str
     labels: Mapping[str, str]
     create_time: datetime
+    speaker: str = ""
+    """Who spoke for the user, by name, where several people talk."""
+    origin: Origin = Origin.USER
+    """Who said the input."""
+    source: str = ""
+    """Where the input came from if the user did not say it."""
 
 
 class FactCategory(StrEnum):

@@ -28,7 +28,7 @@ class PostgresInteractions:
         async def effect(connection: Connection) -> bytes:
             await connection.execute(
                 QUERIES["add_interaction"], owner.tenant, owner.user, turn.id, turn.session, turn.run, turn.agent,
-                turn.input, turn.output, dict(turn.labels), turn.create_time,
+                turn.input, turn.output, dict(turn.labels), turn.create_time, turn.speaker, turn.origin, turn.source,
             )  # fmt: skip
             await put_words(connection, turn)
             await must_follow(connection, turn)

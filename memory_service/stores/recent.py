@@ -18,7 +18,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, WatchError
 
-from memory_service.domain.model import Interaction, Owner
+from memory_service.domain.model import Interaction, Origin, Owner
 from memory_service.domain.ports import InteractionStore
 from meshkit.errors import Unavailable
 
@@ -94,4 +94,5 @@ def _to_json(turn: Interaction) -> str:
 def _from_json(line: bytes | str, owner: Owner, session: str) -> Interaction:
     kept = json.loads(line)
     kept["create_time"] = datetime.fromisoformat(kept["create_time"])
+    kept["origin"] = Origin(kept["origin"]) if "origin" in kept else Origin.USER  # a list made by an older process
     return Interaction(owner=owner, session=session, **kept)

@@ -9,6 +9,7 @@ from memory_service.domain.model import (
     FactOrigin,
     Indexed,
     Interaction,
+    Origin,
     Owner,
     Passage,
     session_of,
@@ -52,6 +53,9 @@ def interaction_of(row: Any) -> Interaction:
         output=row["output"],
         labels=row["labels"],
         create_time=row["create_time"],
+        speaker=row["speaker"],
+        origin=Origin(row["origin"]),
+        source=row["source"],
     )
 
 

@@ -1,8 +1,9 @@
 -- Turns. Every query of a caller names the tenant and the user: $1 and $2 wherever both are there.
 
 -- add_interaction --
-INSERT INTO interaction (tenant, user_id, id, session, run, agent, input, output, labels, create_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO interaction
+  (tenant, user_id, id, session, run, agent, input, output, labels, create_time, speaker, origin, source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- list_interactions --
 -- One session's turns, or all of the user's; read newest first until the text is enough for one answer.
