@@ -16,10 +16,12 @@ from memory_service.stores.vectors.in_memory import InMemoryVectors
 from memory_service.stores.vectors.pgvector import PgVectors, install_pgvector
 from memory_service.stores.vectors.qdrant import QdrantVectors
 from meshkit.errors import Unavailable
+from meshkit.sql.migrations import migrate, read_migrations
 from meshkit.sql.pool import Pool, open_pool
 
 ROOT = Path(__file__).resolve().parents[2]
 DIMENSION = 8
+MIGRATIONS = read_migrations("memory_service.stores.migrations")
 ADA, BOB, OTHER = Owner("acme", "ada"), Owner("acme", "bob"), Owner("rival", "ada")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:U
 @pytest_asyncio.fixture
 async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     async with open_pool(postgres_url, "vector_test") as opened:
-        await opened.execute("CREATE SCHEMA IF NOT EXISTS vector_test")
+        await migrate(opened, "vector_test", MIGRATIONS)
         yield opened
         await opened.execute("DROP SCHEMA vector_test CASCADE")
 
@@ -42,7 +44,7 @@ async def store(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
                 made = InMemoryVectors("Some/Model-v1", DIMENSION)
             case "pgvector":
                 pool = await stack.enter_async_context(open_pool(postgres_url, "vector_test"))
-                await pool.execute("CREATE SCHEMA vector_test")
+                await migrate(pool, "vector_test", MIGRATIONS)
                 stack.push_async_callback(pool.execute, "DROP SCHEMA vector_test CASCADE")
                 await install_pgvector(pool)
                 made = PgVectors(pool, "Some/Model-v1", DIMENSION)
