@@ -31,6 +31,9 @@ class Config(ServiceSettings):
     """Its model."""
     embeddings_key: SecretStr | None = None
     """Its API key, if it asks for one."""
+    ranking_file: Path | None = None
+    """Weights of the search for turns learned elsewhere (`python -m bench.locomo --learn`); none: those that come with
+    the service."""
     cache_dir: Path = Path(".mesh/cache")
     """Where the offline model's graph is kept; it can always be made again."""
 

@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from memory_service.adapters.embedding.factory import build_embedder
+from memory_service.adapters.embedding.factory import build_embedder, load_offline
+from memory_service.adapters.embedding.offline import OfflineModel
 from memory_service.adapters.embedding.weights import ModelFilesError
 from memory_service.adapters.reading.reader import FileReader
 from memory_service.config import Config
@@ -27,8 +28,10 @@ from memory_service.domain.facts import Facts
 from memory_service.domain.indexing import Indexer
 from memory_service.domain.interactions import Interactions
 from memory_service.domain.model import Source
-from memory_service.domain.search import Search
 from memory_service.domain.vectors import VectorStore
+from memory_service.retrieval.reading import TokenIndexer
+from memory_service.retrieval.search import HybridSearch
+from memory_service.retrieval.weights import load_weights
 from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.documents import DocumentServicer
 from memory_service.servicers.facts import FactServicer
@@ -36,12 +39,13 @@ from memory_service.servicers.interactions import InteractionServicer
 from memory_service.stores.documents import PostgresDocuments
 from memory_service.stores.facts import PostgresFacts
 from memory_service.stores.interactions import PostgresInteractions
-from memory_service.stores.keywords import PostgresKeywords
 from memory_service.stores.outbox import Change, Worker, ensure_index
 from memory_service.stores.recent import RedisRecent
 from memory_service.stores.sources import PostgresSources
+from memory_service.stores.tokens import PostgresTokens
 from memory_service.stores.vectors.pgvector import PgVectors, install_pgvector
 from memory_service.stores.vectors.qdrant import QdrantVectors, connect_qdrant
+from memory_service.stores.words import PostgresWords, WordRewriter
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.background import running
 from meshkit.config import ConfigError
@@ -93,26 +97,51 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     recent = RedisRecent(redis, interactions)
 
     # Index
-    embedder = await _embedder(settings)
+    offline, embedder = await _models(settings)
     opened.push_async_callback(embedder.close)
+    if offline is not None:
+        opened.push_async_callback(offline.close)
     vectors = wrap_vectors(await _vectors(settings, pool, embedder, opened))
-    search = Search(embedder, vectors, PostgresKeywords(pool), warn=_warn)
+    tokens = PostgresTokens(pool)
+    search = HybridSearch(
+        PostgresWords(pool),
+        embedder,
+        vectors,
+        tokens,
+        weights=load_weights(settings.ranking_file),
+        reader=offline,
+        warn=_warn,
+    )
 
     # Workers
-    indexer = Indexer(PostgresSources(pool), embedder, vectors)
+    sources = PostgresSources(pool)
+    indexer = Indexer(sources, embedder, vectors)
+    words = WordRewriter(pool, sources)
+    reader = TokenIndexer(sources, offline, tokens) if offline else None
 
     async def prepare() -> None:
         await ensure_index(pool, vectors)
 
     async def index(changes: Collection[Change]) -> Collection[Source]:
-        return await indexer.index([change.source for change in changes])
+        changed = [change.source for change in changes]
+        done = await indexer.index(changed)
+        if reader is not None:
+            await reader.index(changed)
+        return done
+
+    async def rewrite(changes: Collection[Change]) -> Collection[Source]:
+        return await words.rewrite([change.source for change in changes])
 
     async def forget(changes: Collection[Change]) -> Collection[Source]:
         for owner, session in {(change.source.owner, change.session) for change in changes}:
             await recent.forget(owner, session)
         return [change.source for change in changes]
 
-    workers = Worker(pool, "vectors", index, prepare), Worker(pool, "recent", forget)
+    workers = (
+        Worker(pool, "vectors", index, prepare),
+        Worker(pool, "recent", forget),
+        Worker(pool, "words", rewrite),
+    )
 
     def wake() -> None:
         for worker in workers:
@@ -148,18 +177,17 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     return server
 
 
-async def _embedder(settings: Config) -> Embedder:
+async def _models(settings: Config) -> tuple[OfflineModel | None, Embedder]:
     try:
-        return await build_embedder(
-            cache_dir=settings.cache_dir,
-            url=settings.embeddings_url,
-            model=settings.embeddings_model,
-            key=settings.embeddings_key,
+        offline = await load_offline(settings.cache_dir)
+        embedder = await build_embedder(
+            offline, url=settings.embeddings_url, model=settings.embeddings_model, key=settings.embeddings_key
         )
     except ModelFilesError as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"MESH_CACHE_DIR: cannot use {settings.cache_dir}: {error.strerror}") from error
+    return offline, embedder
 
 
 async def _vectors(settings: Config, pool: Pool, embedder: Embedder, opened: AsyncExitStack) -> VectorStore:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from memory_service.domain.model import Fact, Indexed, Interaction, Passage
 
-__all__ = ["MAX_PIECES", "passages", "words"]
+__all__ = ["MAX_PIECES", "head", "passages", "words"]
 
 MAX_PIECES = 16
 """The most pieces of one side of a turn: beyond some 14,000 characters a text is found by its words only."""
@@ -24,9 +24,14 @@ def passages(item: Indexed) -> list[str]:
         return [f"{_place(item)}: {item.text}"]
     if isinstance(item, Fact):
         return _pieces(f"{item.key}: ", item.value)
-    who = item.agent or "assistant"
-    day = _day(item.create_time)
-    return _pieces(f"{day}, user: ", item.input) + _pieces(f"{day}, {who}: ", item.output)
+    return _pieces(head(item), item.input) + _pieces(
+        f"{_day(item.create_time)}, {item.agent or 'assistant'}: ", item.output
+    )
+
+
+def head(turn: Interaction) -> str:
+    """Return what precedes the input where it is read by a model: the day and who spoke."""
+    return f"{_day(turn.create_time)}, {turn.speaker or 'user'}: "
 
 
 def words(item: Indexed) -> str:
@@ -38,7 +43,8 @@ def words(item: Indexed) -> str:
         case Passage():
             sides = (_place(item), item.text)
         case Interaction():
-            sides = (item.input, item.output)
+            # Questions name the month and the year more often than what was said then does.
+            sides = (f"{item.create_time:%B %Y}", item.input, item.output)
     return "\n".join(side[:_WORD_CHARACTERS] for side in sides)
 
 

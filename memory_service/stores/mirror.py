@@ -11,17 +11,15 @@ least used first, when they take more than their share of memory. It knows neith
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from memory_service.domain.model import Place
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 
 __all__ = ["Mirror", "Shard"]
-
-
-Kept = TypeVar("Kept", bound="Shard")
 
 
 class Shard(Protocol):
@@ -31,8 +29,8 @@ class Shard(Protocol):
     def size(self) -> int:
         """About how many bytes it takes."""
 
-    def plus(self, rows: Any) -> Self | None:
-        """Return the shard with the rows in it. Rows that it has come again; None if one of them is not as it was."""
+
+Kept = TypeVar("Kept", bound=Shard)
 
 
 @dataclass(eq=False, slots=True)
@@ -46,16 +44,19 @@ class _Entry(Generic[Kept]):
 class Mirror(Generic[Kept]):
     """The shards of one table."""
 
-    def __init__(self, pool: Pool, statement: str, empty: Kept, *, most_bytes: int) -> None:
+    def __init__(
+        self, pool: Pool, statement: str, empty: Kept, add: Callable[[Kept, Any], Kept | None], *, most_bytes: int
+    ) -> None:
         """`statement` returns one row for ($1 tenant, $2 user, $3 kind, $4 horizon).
 
-        It has the columns `horizon`, `mark` and `count`, and whatever `plus` wants of the rows written at or after the
-        horizon.
+        It has the columns `horizon`, `mark` and `count`, and whatever `add` wants of the rows written at or after the
+        horizon. `add` returns the shard with them in it, or None if one that it has is not as it was.
         """
-        self._pool, self._statement, self._empty = pool, statement, empty
+        self._pool, self._statement, self._empty, self._add = pool, statement, empty, add
         self._most_bytes = most_bytes
         self._kept: OrderedDict[tuple[str, str, str], _Entry[Kept]] = OrderedDict()
         self._bytes = 0
+        self._at_work: set[asyncio.Task[Kept]] = set()
 
     async def of(self, place: Place) -> Kept:
         """Return the shard of the place's owner and kind as it is now. Raises what Postgres raises."""
@@ -65,28 +66,30 @@ class Mirror(Generic[Kept]):
             entry = self._kept[key] = _Entry(self._empty)
             self._bytes += self._empty.size
         self._kept.move_to_end(key)
-        async with entry.turn:  # two searches of one owner at once read what is new once
-            before = entry.shard.size
-            await self._refresh(entry, key)
-            shard = entry.shard
-        if self._kept.get(key) is entry:
-            self._bytes += shard.size - before
-            self._drop_what_is_too_much()
-        return shard
+        # Whoever gives up waiting leaves the work to be done, or the next one would begin it again.
+        work = asyncio.create_task(self._refreshed(entry, key))
+        self._at_work.add(work)
+        work.add_done_callback(self._at_work.discard)
+        return await asyncio.shield(work)
 
-    async def _refresh(self, entry: _Entry[Kept], key: tuple[str, str, str]) -> None:
-        rows = await self._read(key, entry.horizon)
-        shard: Kept | None = entry.shard
-        if entry.horizon and rows["mark"] != entry.mark:
-            shard = None
-        elif rows["count"]:
-            shard = await asyncio.to_thread(entry.shard.plus, rows)
-        if shard is None:
-            rows = await self._read(key, 0)
-            shard = await asyncio.to_thread(self._empty.plus, rows) if rows["count"] else self._empty
-        if shard is None:
-            raise AssertionError("an empty shard takes any rows")
-        entry.shard, entry.horizon, entry.mark = shard, rows["horizon"], rows["mark"]
+    async def _refreshed(self, entry: _Entry[Kept], key: tuple[str, str, str]) -> Kept:
+        async with entry.turn:  # two searches of one owner at once read what is new once
+            rows = await self._read(key, entry.horizon)
+            shard: Kept | None = entry.shard
+            if entry.horizon and rows["mark"] != entry.mark:
+                shard = None
+            elif rows["count"]:
+                shard = await asyncio.to_thread(self._add, entry.shard, rows)
+            if shard is None:
+                rows = await self._read(key, 0)
+                shard = await asyncio.to_thread(self._add, self._empty, rows) if rows["count"] else self._empty
+            if shard is None:
+                raise AssertionError("an empty shard takes any rows")
+            if self._kept.get(key) is entry:
+                self._bytes += shard.size - entry.shard.size
+            entry.shard, entry.horizon, entry.mark = shard, rows["horizon"], rows["mark"]
+        self._drop_what_is_too_much()
+        return shard
 
     async def _read(self, key: tuple[str, str, str], horizon: int) -> Any:
         with driver_errors():

@@ -1,6 +1,8 @@
 """Between rows and values, and what every change writes beside its row. Statements run in the caller's transaction."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from memory_service.domain.model import (
@@ -15,8 +17,8 @@ from memory_service.domain.model import (
     session_of,
     source_of,
 )
-from memory_service.domain.passages import words
 from memory_service.domain.ports import RequestKey, Rows
+from memory_service.retrieval.indexed import row_of
 from meshkit.sql import idempotency
 from meshkit.sql.pool import Connection
 from meshkit.sql.queries import load_queries
@@ -35,7 +37,7 @@ __all__ = [
 
 QUERIES = {
     name: sql
-    for topic in ("documents", "facts", "interactions", "outbox", "words")
+    for topic in ("documents", "facts", "interactions", "outbox", "tokens", "words")
     for name, sql in load_queries("memory_service.stores.queries", f"{topic}.sql").items()
 }
 """The service's SQL by name."""
@@ -107,9 +109,11 @@ def request_of(owner: Owner, key: RequestKey) -> idempotency.RequestKey:
 
 async def put_words(connection: Connection, *items: Indexed) -> None:
     """Write the words that the items are found by."""
+    # A long text takes tens of milliseconds: not in the loop that answers everybody else.
+    indexed = await asyncio.to_thread(lambda: [row_of(item) for item in items])
     rows = [
-        (item.owner.tenant, item.owner.user, source_of(item).kind, item.id, session_of(item), words(item))
-        for item in items
+        (item.owner.tenant, item.owner.user, source_of(item).kind, *astuple(row))
+        for item, row in zip(items, indexed, strict=True)
     ]
     await connection.executemany(QUERIES["put_words"], rows)
 

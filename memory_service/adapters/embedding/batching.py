@@ -1,9 +1,9 @@
-"""A blocking model behind the port `Embedder`: one thread works, requests take turns, the queue is bounded.
+"""A blocking model behind an event loop: one thread works, requests take turns, the queue is bounded.
 
 Owns the queue and its fairness. It knows no model: it gets a function. The event loop is never blocked, and only the
 loop touches the queue, so there is no lock.
 
-    embed() -> waiting requests -> a batch with a share of each -> thread: encode(batch) -> futures
+    run() -> waiting requests -> a batch with a share of each -> thread: encode(batch) -> futures
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from meshkit.errors import Internal, InvalidArgument, ResourceExhausted, Unavailable
 
-__all__ = ["MAX_TEXTS", "BatchingEmbedder", "Encode"]
+__all__ = ["MAX_TEXTS", "Batching", "BatchingEmbedder"]
 
-Encode = Callable[[Sequence[str]], list[list[float]]]
+Out = TypeVar("Out")
 
 # Texts that may wait, and that one call may bring: some seconds of work on two processors. Who comes later is told to
 # come again, because a longer wait would outlive most deadlines.
@@ -29,30 +30,28 @@ _RETRY_AFTER = 1.0  # seconds
 
 
 @dataclass(eq=False, slots=True)
-class _Request:
+class _Request(Generic[Out]):
     texts: Sequence[str]
-    answer: asyncio.Future[list[list[float]]]
+    answer: asyncio.Future[list[Out]]
     taken: int = 0
-    vectors: list[list[float]] = field(default_factory=list)
+    done: list[Out] = field(default_factory=list)
 
 
-class BatchingEmbedder:
-    """An `Embedder` over a blocking function. Made and used within one event loop."""
+class Batching(Generic[Out]):
+    """A blocking function of texts, one result for each. Made and used within one event loop."""
 
-    def __init__(self, model: str, dimension: int, encode: Encode, *, max_texts: int = MAX_TEXTS) -> None:
+    def __init__(self, encode: Callable[[Sequence[str]], list[Out]], *, max_texts: int = MAX_TEXTS) -> None:
         """Wrap `encode`, which is only ever called by one thread; at most `max_texts` texts wait."""
-        self.model = model
-        self.dimension = dimension
         self._encode = encode
         self._max_texts = max_texts
         self._pending = 0  # texts of all requests that have no answer yet, bounded by max_texts
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[_Request[Out]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """See `Embedder.embed`."""
+    async def run(self, texts: Sequence[str]) -> list[Out]:
+        """Return the function's result for each text. Raises what `Embedder.embed` raises."""
         if self._closed:
             raise _draining()
         if len(texts) > self._max_texts:
@@ -85,18 +84,18 @@ class BatchingEmbedder:
         while batch := self._next_batch():
             texts = [text for _, text in batch]
             try:
-                vectors = await loop.run_in_executor(self._thread, self._encode, texts)
+                results = await loop.run_in_executor(self._thread, self._encode, texts)
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
                 for request, _ in batch:
                     _fail(request, Internal("the embedding model failed"), cause=error)
                 continue
-            for (request, _), vector in zip(batch, vectors, strict=True):
-                request.vectors.append(vector)
-                if len(request.vectors) == len(request.texts) and not request.answer.done():
-                    request.answer.set_result(request.vectors)
+            for (request, _), result in zip(batch, results, strict=True):
+                request.done.append(result)
+                if len(request.done) == len(request.texts) and not request.answer.done():
+                    request.answer.set_result(request.done)
 
-    def _next_batch(self) -> list[tuple[_Request, str]]:
-        batch: list[tuple[_Request, str]] = []
+    def _next_batch(self) -> list[tuple[_Request[Out], str]]:
+        batch: list[tuple[_Request[Out], str]] = []
         while self._waiting and len(batch) < _BATCH:
             request = self._waiting.popleft()
             if request.answer.done():  # cancelled, or failed with an earlier batch
@@ -109,11 +108,35 @@ class BatchingEmbedder:
         return batch
 
 
+class BatchingEmbedder:
+    """An `Embedder` over a blocking function."""
+
+    def __init__(
+        self,
+        model: str,
+        dimension: int,
+        encode: Callable[[Sequence[str]], list[list[float]]],
+        *,
+        max_texts: int = MAX_TEXTS,
+    ) -> None:
+        """Wrap `encode` as `Batching` does."""
+        self.model, self.dimension = model, dimension
+        self._batches = Batching(encode, max_texts=max_texts)
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """See `Embedder.embed`."""
+        return await self._batches.run(texts)
+
+    async def close(self) -> None:
+        """See `Embedder.close`."""
+        await self._batches.close()
+
+
 def _draining() -> Unavailable:
     return Unavailable("the embedding model is shutting down", reason="DRAINING")
 
 
-def _fail(request: _Request, error: Exception, *, cause: Exception | None = None) -> None:
+def _fail(request: _Request[Any], error: Exception, *, cause: Exception | None = None) -> None:
     if not request.answer.done():
         error.__cause__ = cause
         request.answer.set_exception(error)

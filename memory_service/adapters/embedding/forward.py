@@ -29,8 +29,11 @@ class NumpyForward:
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
 
-    def __call__(self, ids: Ints, mask: Ints) -> Floats:
-        """Return one unit vector a row. `ids` and `mask` are (texts, tokens); `mask` is 0 where `ids` is padding."""
+    def __call__(self, ids: Ints, mask: Ints) -> tuple[Floats, Floats]:
+        """Return one unit vector a row, and one a token in any length: (texts, tokens, dimensions).
+
+        `ids` and `mask` are (texts, tokens); `mask` is 0 where `ids` is padding.
+        """
         tensors = self._tensors
         hidden = tensors["embeddings.word_embeddings.weight"][ids]
         hidden = hidden + tensors["embeddings.position_embeddings.weight"][: ids.shape[1]]
@@ -45,7 +48,7 @@ class NumpyForward:
             hidden = self._norm(hidden + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
         summed = (hidden * mask[:, :, None].astype(np.float32)).sum(axis=1)
         vectors: Floats = summed / np.linalg.norm(summed, axis=-1, keepdims=True)
-        return vectors
+        return vectors, hidden
 
     def _attention(self, hidden: Floats, bias: Floats, name: str) -> Floats:
         texts, tokens, _ = hidden.shape

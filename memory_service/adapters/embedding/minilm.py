@@ -1,4 +1,4 @@
-"""The offline model, all-MiniLM-L6-v2: English texts to 384 numbers, on this machine's processors.
+"""The offline model, all-MiniLM-L6-v2: English texts and their words to 384 numbers, on this machine's processors.
 
 Owns tokens, padding and the choice of what runs the arithmetic: onnxruntime with a graph that we build, or numpy where
 onnxruntime is missing. Everything here blocks: `batching` calls it from a thread.
@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from memory_service.adapters.embedding import weights
 from memory_service.adapters.embedding.cache import cached_file
 from memory_service.adapters.embedding.forward import MAX_TOKENS, NumpyForward
+from memory_service.retrieval.tokens import Reading
 
 __all__ = ["MODEL", "Forward", "MiniLM", "load_minilm", "onnx_forward", "onnx_graph"]
 
@@ -27,7 +28,8 @@ _MAX_CHARACTERS = 32_768
 # memory stays in the tens of MB.
 _TOKENS_A_PASS = 1024
 
-Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
+Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Token ids and their mask, (texts, tokens): a unit vector for each text, and one in any length for each token."""
 
 
 class MiniLM:
@@ -41,15 +43,21 @@ class MiniLM:
 
     def encode(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one unit vector a text. A text is read up to its 256th token (and 32,768th character)."""
+        return [reading.vector for reading in self.read(texts)]
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return what each text means, as a whole and token by token."""
         # A lone surrogate is no character and the tokenizer refuses it: one bad text must not fail its whole batch.
         clean = [text[:_MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in texts]
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
-        vectors: list[list[float]] = [[]] * len(tokens)
-        for group in _groups([len(ids) for ids in tokens]):
-            rows = self._forward(*_padded([tokens[index] for index in group])).tolist()
-            for index, row in zip(group, rows, strict=True):
-                vectors[index] = row
-        return vectors
+        encodings = self._tokenizer.encode_batch(clean)
+        readings: dict[int, Reading] = {}
+        for group in _groups([len(encoding.ids) for encoding in encodings]):
+            vectors, states = self._forward(*_padded([encodings[index].ids for index in group]))
+            for row, (index, vector) in enumerate(zip(group, vectors.tolist(), strict=True)):
+                # Without the marks at both ends, which are no words. A copy, or the whole batch would be kept.
+                words = slice(1, len(encodings[index].ids) - 1)
+                readings[index] = Reading(vector, states[row, words].copy(), encodings[index].offsets[words])
+        return [readings[index] for index in range(len(texts))]
 
 
 def load_minilm(model: Path, cache: Path, *, threads: int | None = None) -> MiniLM:
@@ -89,9 +97,9 @@ def onnx_forward(graph: bytes, *, threads: int | None = None) -> Forward:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = session.run(["vectors"], {"ids": ids, "mask": mask})[0]
-        return vectors
+    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        vectors, states = session.run(["vectors", "states"], {"ids": ids, "mask": mask})
+        return vectors, states
 
     return forward
 

@@ -1,30 +1,30 @@
--- The words that things are found by. Every query of a caller names the tenant and the user: $1 and $2 wherever both are there.
+-- The words that things are found by. Every query of a caller names the tenant and
+-- the user: $1 and $2.
 
 -- put_words --
-INSERT INTO passage (tenant, user_id, kind, source, session, words)
-VALUES ($1, $2, $3, $4, $5, to_tsvector('english', $6))
-ON CONFLICT (tenant, user_id, kind, source) DO UPDATE SET words = excluded.words
+INSERT INTO passage (tenant, user_id, kind, source, session, place, head, marks, size, terms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (tenant, user_id, kind, source) DO UPDATE SET
+  words = '', place = excluded.place, head = excluded.head, marks = excluded.marks, size = excluded.size,
+  terms = excluded.terms
+
+-- lock_bare_words --
+SELECT true FROM passage WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND source = $4 AND terms IS NULL FOR UPDATE
 
 -- delete_words --
 DELETE FROM passage WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND source = $4
 
--- search_words --
--- The share of the question's words that a passage has, each weighed by how rare it is among this user's passages and
--- by how much of the passage it is. `ts_rank` alone knows no rarity: with it, a common word is worth a name.
-WITH terms AS MATERIALIZED (
-  -- A long question is cut to its longest words: they are the rarest, and every word costs a look at every passage.
-  SELECT ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS term
-  FROM unnest(to_tsvector('english', $5)) ORDER BY length(lexeme) DESC, lexeme LIMIT 24
-), hits AS MATERIALIZED (
-  SELECT source, term, ts_rank('{1,1,1,1}', words, term) / (0.7 + 0.3 * ln(1 + length(words))) AS rank
-  FROM passage JOIN terms ON words @@ term
-  WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND ($4 = '' OR session = $4)
-), everything AS (
-  SELECT count(*) AS size FROM passage
-  WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND ($4 = '' OR session = $4)
-), weights AS (
-  SELECT term, ln(1 + ((SELECT size FROM everything) - count(source) + 0.5) / (count(source) + 0.5)) AS weight
-  FROM terms LEFT JOIN hits USING (term) GROUP BY term
+-- new_words --
+-- Those written at or after the transaction $4; see memory_service.stores.mirror. What has no terms yet is found
+-- by its meaning, and later by its words.
+WITH fresh AS MATERIALIZED (
+  SELECT source, session, place, head, marks, size, coalesce(terms, '') AS terms FROM passage
+  WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND written >= $4::bigint::text::xid8
 )
-SELECT source, (sum(weight * rank) / (SELECT sum(weight) FROM weights))::float8 AS score
-FROM hits JOIN weights USING (term) GROUP BY source ORDER BY score DESC, source DESC LIMIT $6
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
+  coalesce((
+    SELECT mark::text FROM deletion WHERE relation = 'passage' AND owner = owner_hash($1, $2, $3)
+  ), '') AS mark,
+  count(*) AS count, array_agg(source) AS sources, array_agg(session) AS sessions, array_agg(place) AS places,
+  array_agg(head) AS heads, array_agg(marks) AS marks, array_agg(size) AS sizes, array_agg(terms) AS terms
+FROM fresh

@@ -107,7 +107,7 @@ class PgVectors:
         self._pool, self._dimension = pool, dimension
         self._table = _table(self.name, model)
         statement = NEW_ROWS.format(table=self._table, most=KEPT_ROWS)
-        self._kept = Mirror(pool, statement, VectorShard.empty(dimension), most_bytes=most_bytes)
+        self._kept = Mirror(pool, statement, VectorShard.empty(dimension), VectorShard.plus, most_bytes=most_bytes)
 
     async def exists(self) -> bool:
         """Tell whether the table is there."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memory_service.adapters.embedding import factory, weights
-from memory_service.adapters.embedding.factory import build_embedder
+from memory_service.adapters.embedding.factory import build_embedder, load_offline
 from memory_service.adapters.embedding.forward import NumpyForward
 from memory_service.adapters.embedding.graph import build_graph
 from memory_service.adapters.embedding.minilm import MiniLM, load_minilm, onnx_forward
@@ -133,7 +133,7 @@ def test_numpy_takes_over_without_onnxruntime(cache: Path, exact: MiniLM, monkey
 
 
 async def test_many_callers_at_once(cache: Path, fast: MiniLM) -> None:
-    embedder = await build_embedder(cache_dir=cache)
+    embedder = await build_embedder(await load_offline(cache))
     try:
         assert (embedder.model, embedder.dimension) == ("sentence-transformers/all-MiniLM-L6-v2", 384)
         texts = [f"{text} ({number})" for number in range(6) for text in TEXTS[:8]]
@@ -149,7 +149,7 @@ async def test_without_weights_the_model_says_that_it_only_hashes(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(factory, "find_model", lambda: None)
-    embedder = await build_embedder(cache_dir=cache)
+    embedder = await build_embedder(await load_offline(cache))
     try:
         assert (embedder.model, embedder.dimension) == ("builtin/hash-384", 384)
         assert len((await embedder.embed(["hello"]))[0]) == 384

@@ -170,15 +170,15 @@ async def test_a_slow_server_does_not_gather_calls_without_end(
     assert len(await embedder.embed(["x"])) == 1
 
 
-async def test_the_factory_prefers_the_endpoint(server: EmbeddingServer, tmp_path: Any) -> None:
-    embedder = await build_embedder(cache_dir=tmp_path, url=server.url, model="text-model", key=KEY)
+async def test_the_factory_prefers_the_endpoint(server: EmbeddingServer) -> None:
+    embedder = await build_embedder(None, url=server.url, model="text-model", key=KEY)
     assert (embedder.model, embedder.dimension) == ("text-model", 3)
     await embedder.close()
     with pytest.raises(MeshError) as closed:
         await embedder.embed(["x"])
     assert closed.value.reason == "DRAINING"
     with pytest.raises(ValueError, match="name of its model"):
-        await build_embedder(cache_dir=tmp_path, url=server.url)
+        await build_embedder(None, url=server.url)
 
 
 async def test_closing_ends_calls_under_way(server: EmbeddingServer, embedder: OpenAIEmbedder) -> None:

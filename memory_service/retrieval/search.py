@@ -1,0 +1,113 @@
+"""Search by words and by meaning at once, of one owner's memory; it answers by words alone when meaning is late.
+
+    query ─┬─► words (kept as Postgres has them, always) ──┬─► rank ─► ids with scores
+           └─► embed ─► vector index (within patience) ────┘
+
+Owns the patience and the rule of degrading. How turns are ranked is `turns`; facts and passages stand each for itself,
+and theirs is `fusion`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from memory_service.domain.embedding import Embedder
+from memory_service.domain.model import Kind, Owner, Place
+from memory_service.domain.search import Found
+from memory_service.domain.vectors import VectorStore
+from memory_service.retrieval.fusion import rank_alone
+from memory_service.retrieval.question import Question
+from memory_service.retrieval.shard import WordShard
+from memory_service.retrieval.tokens import TokenModel
+from memory_service.retrieval.turns import CANDIDATES, Meaning, rank_turns
+from memory_service.retrieval.weights import Weights
+from meshkit.errors import MeshError
+
+__all__ = ["PATIENCE_SECONDS", "HybridSearch", "Tokens", "Warn", "Words"]
+
+PATIENCE_SECONDS = 0.5
+"""How long meaning may take in all, embedding included, before words answer alone."""
+_QUERY_BYTES = 8192  # what the contract says is searched for of a longer query
+
+Warn = Callable[[str, BaseException], None]
+"""Logs an action that went on without a part of it."""
+
+
+class Words(Protocol):
+    """The words of owners' things."""
+
+    async def of(self, place: Place) -> WordShard:
+        """Return the words of everything in the place, whatever its session. Raises what Postgres raises."""
+        ...
+
+
+class Tokens(Protocol):
+    """The packed token vectors of turns."""
+
+    async def load(self, owner: Owner, turns: Sequence[str]) -> Mapping[str, bytes]:
+        """Return what is there of the owner's turns."""
+        ...
+
+
+class HybridSearch:
+    """`domain.search.Search`."""
+
+    def __init__(
+        self,
+        words: Words,
+        embedder: Embedder,
+        vectors: VectorStore,
+        tokens: Tokens,
+        *,
+        weights: Weights,
+        reader: TokenModel | None,
+        warn: Warn,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Without a `reader`, turns are not compared token by token."""
+        self._words, self._embedder, self._vectors, self._tokens = words, embedder, vectors, tokens
+        self._weights, self._reader, self._warn, self._patience = weights, reader, warn, patience
+
+    async def find(self, query: str, *places: Place) -> Found:
+        """Search several places for the same query. Raises Unavailable when Postgres does not answer."""
+        text = query.encode()[:_QUERY_BYTES].decode(errors="ignore")
+        shards = await asyncio.gather(*(self._words.of(place) for place in places))
+        question = Question.of(text, {speaker for shard in shards for speaker in shard.speakers})
+        meanings = await self._meaning(question, places)
+        by_place: Sequence[Meaning | None] = meanings or [None] * len(places)
+        ranked = await asyncio.gather(
+            *(
+                self._rank(question, place, shard, meaning)
+                for place, shard, meaning in zip(places, shards, by_place, strict=True)
+            )
+        )
+        return Found(ranked, degraded=meanings is None)
+
+    async def _rank(
+        self, question: Question, place: Place, shard: WordShard, meaning: Meaning | None
+    ) -> Sequence[tuple[str, float]]:
+        if place.kind is not Kind.INTERACTION:
+            return rank_alone(question, shard, meaning.whole if meaning else None, place.session)
+
+        async def load(turns: Sequence[str]) -> Mapping[str, bytes]:
+            return await self._tokens.load(place.owner, turns)
+
+        return await rank_turns(question, shard, meaning, self._weights, load, place.session)
+
+    async def _meaning(self, question: Question, places: Sequence[Place]) -> list[Meaning] | None:
+        """Return what each place has that means the same; None if that is not known in time."""
+        try:
+            async with asyncio.timeout(self._patience):
+                texts = list(dict.fromkeys((question.text, question.bare)))
+                vectors = dict(zip(texts, await self._embedder.embed(texts), strict=True))
+                reading = (await self._reader.read([question.bare]))[0] if self._reader else None
+                found = await asyncio.gather(
+                    *(self._vectors.search(place, vectors[text], CANDIDATES) for place in places for text in texts)
+                )
+        except (MeshError, TimeoutError) as error:
+            self._warn("search_by_words_only", error)
+            return None
+        each = len(texts)
+        return [
+            Meaning(found[each * number], found[each * number + each - 1], reading) for number in range(len(places))
+        ]

@@ -1,0 +1,32 @@
+"""The port to a model that tells what each token of a text means, in its place there.
+
+Owns what late interaction needs of any model: comparing a question with a text token by token.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Reading", "TokenModel"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What a text means."""
+
+    vector: list[float]
+    """As a whole, of length 1."""
+    states: NDArray[np.float32]
+    """(tokens, dimensions): token by token, in any length."""
+    spans: Sequence[tuple[int, int]]
+    """Where each token stands in the text, in characters."""
+
+
+class TokenModel(Protocol):
+    """A model that reads texts token by token."""
+
+    async def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return what each text means, up to its 256th token. Raises what `Embedder.embed` raises."""
