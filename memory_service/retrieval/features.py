@@ -1,7 +1,8 @@
 """What the learned ranking sees of each candidate: a matrix with named columns, from scores and facts that are given.
 
-Owns the columns, their order and how each is made comparable between users of fifty turns and of ten thousand: every
-score is measured against the other candidates of the same question. It reads no store, runs no model, knows no weights.
+Owns the columns, their order, and how each is made comparable between a user of fifty turns and one of ten thousand:
+a score is measured against the other candidates of the same question. It reads no store, runs no model, knows no
+weights. A column that is equal for all candidates (no name in the question, one speaker only) changes no ranking.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,15 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+# What a neighbour's words count in its turn's window, by distance. The first finds the turn, the second its subject.
 _NEAR = (0.5, 0.25)
 _WIDE = (1.0, 1.0, 0.5, 0.25)
+_NEIGHBOUR = np.float32(0.85)  # what a match in the turn before or after is worth beside one in the turn itself
+
+_WORDS = ("turn", "near", "wide", "session")
+_DENSE = ("dense", "dense_near")
+_MATCHES = ("match_rare", "match_near", "match_session")
+_FACTS = ("by_named", "by_other", "date", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,158 +34,88 @@ class Scene:
     """One question over one user's turns, which stand in order of session and of place in it."""
 
     found: lexicon.TermCounts
-    """The question's terms in every turn."""
-    is_name: Bools
-    """(terms,): which of them belong to a speaker's name."""
+    """The question's terms, those of speakers' names left out, in every turn."""
     session: Ints
     """(turns,): any number that differs between sessions that touch."""
     chosen: Ints
-    """(candidates,): places of the turns to rank, each once."""
+    """(candidates,): places of the turns to rank, each once; at least one."""
     dense: Floats | None
-    """(2, turns): cosine to the question and to the question without names; where unknown, the least that is known."""
+    """(turns,): cosine to the question without names; where the store did not return a turn, the least it returned."""
     matches: Floats | None
     """(candidates, question tokens): from `maxsim.best_matches`, the question without names."""
     token_weights: Floats | None
-    """(question tokens,): how much each counts."""
+    """(question tokens,): from `question.token_weights`; given exactly when `matches` is."""
     by_named: Bools
-    """(candidates,): said by one whom the question names."""
+    """(candidates,): said by someone whom the question names."""
     by_other: Bools
-    """(candidates,): the question names someone, but not the one who said this."""
-    marks: Floats
-    """(candidates, 4): from `phrases.marks`."""
-    asks: Floats
-    """(3,): from `phrases.asks`."""
+    """(candidates,): the question names someone, and someone else said this."""
     date_match: Floats
-    """(candidates,): from `phrases.date_matches`."""
-    lengths: Floats
-    """(candidates,): characters of the turn."""
+    """(candidates,): from `question.date_matches`."""
+    asks_back: Bools
+    """(candidates,): the turn holds a question."""
 
 
 def columns(*, dense: bool, matches: bool) -> tuple[str, ...]:
-    """Return the names of the matrix's columns, in order, with and without the two kinds of vectors."""
-    names = [*_scored_names(dense=dense, matches=matches)]
-    names += ["by_named", "by_other", "date", "length", "question", "photo", "when_time", "many_number", "might_photo"]
-    return tuple(names)
+    """Return the names of the matrix's columns, in order, for scenes with or without the two kinds of vectors."""
+    return _WORDS + (_DENSE if dense else ()) + (_MATCHES if matches else ()) + _FACTS
 
 
 def matrix(scene: Scene) -> Floats:
-    """Return (candidates, columns): what `columns` names, for a scene with as many kinds of vectors."""
-    scored = [_standard(values) for values in _scores(scene)]
-    when, many, might = scene.asks
-    time, number, question, photo = scene.marks.T
-    length = np.log1p(scene.lengths)
-    plain = [
-        scene.by_named.astype(np.float32),
-        scene.by_other.astype(np.float32),
-        scene.date_match,
-        (length - np.float32(4.5)).clip(-3, 3),
-        question,
-        photo,
-        when * time,
-        many * number,
-        might * photo,
-    ]
-    return np.stack([*scored, *plain], axis=1).astype(np.float32)
-
-
-def _scored_names(*, dense: bool, matches: bool) -> list[str]:
-    names = ["turn", "turn_bare", "near", "near_bare", "wide", "session", "before", "after", "share", "near_share"]
-    if dense:
-        names += ["dense", "dense_bare", "dense_before", "dense_after", "dense_near", "dense_session"]
-    if matches:
-        names += ["match", "match_rare", "match_near", "match_before", "match_after", "match_session", "match_least"]
-    return names
+    """Return (candidates, columns): what `columns` names for a scene with as many kinds of vectors."""
+    scores = [values[scene.chosen] for values in _scores(scene)]
+    scores += _match_scores(scene)
+    facts = [scene.by_named, scene.by_other, scene.date_match, scene.asks_back]
+    stacked: Floats = np.stack([*map(_standard, scores), *facts], axis=1, dtype=np.float32, casting="unsafe")
+    return stacked
 
 
 def _scores(scene: Scene) -> list[Floats]:
-    session, chosen = scene.session, scene.chosen
-    found, bare = scene.found, lexicon.TermCounts(scene.found.counts[~scene.is_name], scene.found.lengths)
-    near, near_bare = found.windows(session, _NEAR), bare.windows(session, _NEAR)
-    turn = lexicon.bm25(bare)
+    found, session = scene.found, scene.session
     scores = [
         lexicon.bm25(found),
-        turn,
-        lexicon.bm25(near),
-        lexicon.bm25(near_bare),
-        lexicon.bm25(bare.windows(session, _WIDE)),
-        _by_session(lexicon.bm25(bare.sessions(session)), session),
-        _beside(turn, session, 1),
-        _beside(turn, session, -1),
-        _share(bare, bare),
-        _share(bare, near_bare),
+        lexicon.bm25(found.windows(session, _NEAR)),
+        lexicon.bm25(found.windows(session, _WIDE)),
+        lexicon.bm25(found.sessions(session))[_rank_of_session(session)],
     ]
     if scene.dense is not None:
-        full, stripped = scene.dense
-        scores += [
-            full,
-            stripped,
-            _beside(stripped, session, 1),
-            _beside(stripped, session, -1),
-            lexicon.spread(stripped - stripped.min(), session, _NEAR),
-            _session_best(stripped, session),
-        ]
-    scores = [values[chosen] for values in scores]
-    if scene.matches is not None and scene.token_weights is not None:
-        scores += _match_scores(scene, scene.matches, scene.token_weights)
+        scores += [scene.dense, lexicon.spread(scene.dense - scene.dense.min(), session, _NEAR)]
     return scores
 
 
-def _match_scores(scene: Scene, matches: Floats, weights: Floats) -> list[Floats]:
+def _match_scores(scene: Scene) -> list[Floats]:
+    if scene.matches is None or scene.token_weights is None:
+        return []
+    share = scene.token_weights / max(float(scene.token_weights.sum()), 1e-6)
+    # A neighbour that is no candidate is taken to match as badly as the worst candidate, token by token.
+    known = np.concatenate([scene.matches, scene.matches.min(axis=0, keepdims=True)])
+    near = np.maximum(scene.matches, _NEIGHBOUR * np.maximum(known[_row(scene, -1)], known[_row(scene, 1)]))
+    rare = scene.matches @ share
+    ranks = _rank_of_session(scene.session)[scene.chosen]
+    best = np.full(int(ranks.max()) + 1, -np.inf, dtype=np.float32)
+    np.maximum.at(best, ranks, rare)
+    return [rare, near @ share, best[ranks]]
+
+
+def _row(scene: Scene, step: int) -> Ints:
+    """Return the row among the candidates of each one's neighbour in its session; -1 where that is no candidate."""
     turns = len(scene.session)
-    # Turns that are no candidates are as bad as the worst candidate, word by word.
-    every = np.broadcast_to(matches.min(axis=0), (turns, matches.shape[1])).copy()
-    every[scene.chosen] = matches
-    before, after = _beside(every.T, scene.session, 1).T, _beside(every.T, scene.session, -1).T
-    share = weights / max(float(weights.sum()), 1e-6)
-    near = np.maximum(every, np.float32(0.85) * np.maximum(before, after))
-    plain = every.mean(axis=1)
-    rare = every @ share
-    heavy = weights >= weights.max() * np.float32(0.5)
-    return [
-        values[scene.chosen]
-        for values in (
-            plain,
-            rare,
-            near @ share,
-            before @ share,
-            after @ share,
-            _session_best(rare, scene.session),
-            every[:, heavy].min(axis=1),
-        )
-    ]
+    rows = np.full(turns, -1, dtype=np.int64)
+    rows[scene.chosen] = np.arange(len(scene.chosen))
+    beside = scene.chosen + step
+    inside = beside.clip(0, turns - 1)
+    together = (beside == inside) & (scene.session[inside] == scene.session[scene.chosen])
+    return np.where(together, rows[inside], -1)
+
+
+def _rank_of_session(session: Ints) -> Ints:
+    ranks: Ints = np.cumsum(np.r_[False, session[1:] != session[:-1]])
+    return ranks
 
 
 def _standard(values: Floats) -> Floats:
-    # The spread of a list in which all are equal is 0, and so is what it says.
+    # A list in which all are equal says nothing, and comes out as zeros.
     deviation = float(values.std())
-    scaled: Floats = ((values - values.mean()) / np.float32(deviation if deviation > 1e-6 else np.inf)).clip(-4, 8)
+    if deviation < 1e-6:
+        return np.zeros_like(values)
+    scaled: Floats = ((values - values.mean()) / np.float32(deviation)).clip(-4, 8)
     return scaled
-
-
-def _beside(values: Floats, session: Ints, distance: int) -> Floats:
-    """Return the value of each turn's neighbour before it (1) or after it (-1); at the session's edge the least."""
-    result = np.broadcast_to(values.min(axis=-1, keepdims=True), values.shape).copy()
-    forward, backward = lexicon.neighbours(session, 1)
-    source, target = forward if distance > 0 else backward
-    result[..., target] = values[..., source]
-    return result
-
-
-def _starts(session: Ints) -> Ints:
-    return np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
-
-
-def _by_session(values: Floats, session: Ints) -> Floats:
-    own: Floats = values[np.cumsum(np.r_[False, session[1:] != session[:-1]])]
-    return own
-
-
-def _session_best(values: Floats, session: Ints) -> Floats:
-    return _by_session(np.maximum.reduceat(values, _starts(session)), session)
-
-
-def _share(query: lexicon.TermCounts, found: lexicon.TermCounts) -> Floats:
-    """Return how much of the question's weight stands in each document at all."""
-    weights = lexicon.idf(query)
-    share: Floats = weights @ (found.counts > 0) / max(float(weights.sum()), 1e-6)
-    return share

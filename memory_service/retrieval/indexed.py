@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from memory_service.domain.model import Fact, Indexed, Interaction, Passage, session_of
 from memory_service.domain.passages import words
 from memory_service.retrieval.lexicon import pack
-from memory_service.retrieval.phrases import to_bits
 from memory_service.retrieval.shard import Row
 
 __all__ = ["row_of"]
@@ -21,8 +20,7 @@ def row_of(item: Indexed) -> Row:
         session=session_of(item),
         place=_place(item),
         head=item.speaker if isinstance(item, Interaction) else "",
-        marks=to_bits(text),
-        size=len(text),
+        asks="?" in text,
         terms=pack(text),
     )
 

@@ -1,7 +1,7 @@
 """Words of a text as numbers, and BM25 over every turn of one user at once.
 
-Owns what a word is (case, stems, stop words, scripts without spaces), its 32-bit hash, its stored form, and the scores
-of turns, of turns with their neighbours and of sessions. It reads no store and knows no embedding.
+Owns what a word is (case, stems, stop words, scripts without spaces), its 32-bit hash, its stored form, and the
+scores of turns, of turns with their neighbours and of sessions. It reads no store and knows no embedding.
 
     text -> terms -> hashes with counts -> bytes (stored beside the turn)
     bytes of every turn of a user -> one flat array -> counts of a question's terms in every turn -> BM25
@@ -19,7 +19,7 @@ import numpy as np
 import snowballstemmer  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-__all__ = ["Lexicon", "TermCounts", "bm25", "hash_terms", "neighbours", "pack", "spread", "terms", "unpack"]
+__all__ = ["Lexicon", "TermCounts", "bm25", "hash_terms", "idf", "pack", "saturation", "spread", "terms", "unpack"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -71,7 +71,7 @@ class Lexicon:
 
 
 def unpack(packed: Sequence[bytes]) -> Lexicon:
-    """Return what `pack` stored, for all turns at once. Raises ValueError for a length that cannot be."""
+    """Return what `pack` stored, for all turns at once. Raises ValueError when one is cut short."""
     sizes = np.fromiter(map(len, packed), dtype=np.int64, count=len(packed))
     if (sizes % _ENTRY.itemsize).any():
         raise ValueError("packed terms are cut short")
@@ -128,31 +128,26 @@ def idf(found: TermCounts) -> Floats:
     """Return each term's weight: how rare it is among the documents."""
     documents = found.counts.shape[1]
     holding = (found.counts > 0).sum(axis=1).astype(np.float32)
-    weights: Floats = np.log1p((documents - holding + np.float32(0.5)) / (holding + np.float32(0.5)))
+    weights: Floats = np.log1p((documents - holding + np.float32(0.5)) / (holding + np.float32(0.5))).astype(np.float32)
     return weights
 
 
 def saturation(found: TermCounts, *, k1: float, b: float) -> Floats:
     """Return (terms, documents): a count's worth, which grows ever less with the count and with the length."""
     mean = max(float(found.lengths.mean()), 1e-6) if len(found.lengths) else 1.0
-    norms = np.float32(k1) * (np.float32(1 - b) + np.float32(b / mean) * found.lengths)
-    return np.asarray(found.counts * np.float32(k1 + 1) / (found.counts + norms + np.float32(1e-9)), dtype=np.float32)
+    norms = (np.float32(k1 * (1 - b)) + np.float32(k1 * b / mean) * found.lengths).astype(np.float32)
+    worth: Floats = found.counts * np.float32(k1 + 1) / (found.counts + norms + np.float32(1e-9))
+    return worth
 
 
 def spread(values: Floats, session: Ints, weights: Sequence[float]) -> Floats:
-    """Return values (..., turns) plus those of the neighbours in their session, times the distance's weight."""
+    """Return values (..., turns) plus those of neighbours in the same session, each times its distance's weight."""
     total = values.astype(np.float32, copy=True)
     for distance, weight in enumerate(weights, start=1):
-        for before, after in neighbours(session, distance):
-            total[..., after] += np.float32(weight) * values[..., before]
+        together = (session[:-distance] == session[distance:]).astype(np.float32) * np.float32(weight)
+        total[..., distance:] += values[..., :-distance] * together
+        total[..., :-distance] += values[..., distance:] * together
     return total
-
-
-def neighbours(session: Ints, distance: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield (from, to) of turns that stand `distance` apart in one session: from the earlier, then from the later."""
-    first = np.flatnonzero(session[:-distance] == session[distance:])
-    yield first, first + distance
-    yield first + distance, first
 
 
 def _terms_of(piece: str) -> Iterator[str]:

@@ -1,22 +1,46 @@
-"""A question as a search compares it: its terms, whom it names, and what is left of it without the names.
+"""What a question says beside its words: whom and which date it names, and which of its tokens count.
 
-Owns how names are found. They dominate what an embedding model makes of a short text, and who spoke is compared by
-itself, so what is compared by meaning is the question without them.
+Owns a few English signs. Each is weak and only shifts a ranking; in another language they stay off.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.retrieval.lexicon import hash_terms, terms
+from memory_service.retrieval import lexicon
 
-__all__ = ["Question"]
+__all__ = ["Question", "date_matches", "named", "token_weights", "without_names"]
 
-_MARK_WEIGHT = 0.0  # of a token that is no word
-_PLAIN_WEIGHT = 0.12  # of a word that every text has
+Floats = NDArray[np.float32]
+
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_ANY = "|".join(_MONTHS)
+# "may" is a verb more often than a month: it counts beside a number or after a preposition.
+_MONTH = re.compile(
+    rf"\b({_ANY.replace('may|', '')})\b|\b(?:in|of|during|since|\d+) (may)\b|\b(may),? \d", re.IGNORECASE
+)
+_YEAR = re.compile(r"\b((?:19|20)\d\d)\b")
+_DAY = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?:{_ANY})\b|\b(?:{_ANY}) (\d{{1,2}})\b", re.IGNORECASE)
+
+# What a token counts that has no rarity: [CLS] and [SEP] stand for the whole question, a stop word for its grammar.
+_SPECIAL, _STOP_WORD = 0.15, 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +48,73 @@ class Question:
     """What is asked, by one who knows the speakers."""
 
     text: str
-    bare: str
-    """The text without the names of speakers; the text itself if that leaves nothing."""
     terms: Sequence[int]
-    """The hashes of its terms, each once, in order."""
-    is_name: NDArray[np.bool_]
-    """Which of the terms belong to a speaker's name."""
+    """The hashes of its terms, each once."""
+    bare: str
+    """The text without the names of speakers: who spoke is compared by itself."""
+    bare_terms: Sequence[int]
     named: frozenset[str]
     """The speakers whom it names."""
 
     @classmethod
     def of(cls, text: str, speakers: Collection[str]) -> "Question":
         """Read a question."""
-        asked = list(dict.fromkeys(hash_terms(terms(text))))
-        names = {speaker: set(hash_terms(terms(speaker))) for speaker in speakers if speaker}
-        of_names: set[int] = set().union(*names.values())
-        bare = text
-        if names:
-            longest_first = sorted(names, key=len, reverse=True)
-            pattern = rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b(?:['\u2019]s)?"
-            bare = " ".join(re.sub(pattern, "", text, flags=re.IGNORECASE).split())
-        return cls(
-            text=text,
-            bare=bare or text,
-            terms=asked,
-            is_name=np.array([term in of_names for term in asked], dtype=bool),
-            named=frozenset(speaker for speaker, parts in names.items() if parts & set(asked)),
-        )
+        bare = without_names(text, speakers)
+        return cls(text, _hashes(text), bare, _hashes(bare), frozenset(named(text, speakers)))
 
-    def token_weights(self, spans: Sequence[tuple[int, int]], rarity: Mapping[int, float]) -> NDArray[np.float32]:
-        """Return how much each token of `bare` counts: as its word is rare, shared among the word's tokens."""
-        words = list(re.finditer(r"\w+", self.bare))
-        rarest = max(1.0, *rarity.values()) if rarity else 1.0
-        weights = np.full(len(spans), _MARK_WEIGHT, dtype=np.float32)
-        for word in words:
-            tokens = [number for number, (start, end) in enumerate(spans) if start < word.end() and end > word.start()]
-            hashes = hash_terms(terms(word[0]))
-            weight = max((rarity.get(term, 0.0) for term in hashes), default=None)
-            for number in tokens:
-                weights[number] = _PLAIN_WEIGHT if weight is None else weight / rarest / len(tokens) ** 0.5
-        return weights
+
+def named(question: str, speakers: Collection[str]) -> list[str]:
+    """Return those of the speakers whose name, or a word of it, the question says."""
+    asked = set(lexicon.terms(question))
+    return [speaker for speaker in speakers if asked & set(lexicon.terms(speaker))]
+
+
+def without_names(question: str, speakers: Collection[str]) -> str:
+    """Return the question without the words of the speakers' names, which would drown the rest of a short vector.
+
+    A question that is nothing but names is returned as it is.
+    """
+    words = {word for speaker in speakers for word in re.findall(r"\w+", speaker)}
+    if not words:
+        return question
+    names = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    bare = " ".join(re.sub(rf"\b(?:{names})\b(?:['\u2019]s)?", "", question, flags=re.IGNORECASE).split())
+    return bare if re.search(r"\w", bare) else question
+
+
+def date_matches(question: str, times: Sequence[datetime]) -> Floats:
+    """Return how well each time fits the date that the question names: the share of its month, year and day.
+
+    All zeros when it names none.
+    """
+    months = {_MONTHS.index("".join(found).lower()) + 1 for found in _MONTH.findall(question)}
+    years = {int(year) for year in _YEAR.findall(question)}
+    days = {int(before or after) for before, after in _DAY.findall(question)} if months else set()
+    asked = bool(months) + bool(years) + bool(days)
+    if not asked:
+        return np.zeros(len(times), dtype=np.float32)
+    fits = [(t.month in months) + (t.year in years) + (t.month in months and t.day in days) for t in times]
+    return np.array(fits, dtype=np.float32) / np.float32(asked)
+
+
+def token_weights(words: Sequence[str | None], rarity: Mapping[int, float]) -> Floats:
+    """Return what each token of a question counts when matched: the rarity of its word, shared by the word's tokens.
+
+    `words` holds each token's whole word, None for the model's own tokens. `rarity` is the idf of each hashed term of
+    the question. The heaviest possible token has about 1.
+    """
+    highest = max([1.0, *rarity.values()])
+    weights: list[float] = []
+    for word in words:
+        if word is None:
+            weights.append(_SPECIAL)
+        elif terms := lexicon.hash_terms(lexicon.terms(word)):
+            pieces = sum(other == word for other in words)
+            weights.append(max(rarity.get(term, 0.0) for term in terms) / highest / pieces**0.5)
+        else:
+            weights.append(_STOP_WORD if word.isalnum() else 0.0)
+    return np.array(weights, dtype=np.float32)
+
+
+def _hashes(text: str) -> list[int]:
+    return list(dict.fromkeys(lexicon.hash_terms(lexicon.terms(text))))

@@ -45,7 +45,11 @@ class TokenIndexer:
             readings = await self._model.read(texts[some])
             for turn, reading in zip(found[some], readings, strict=True):
                 # The head is read, for what is said then means more, but it is the same in every turn of a day.
-                said = [number for number, (begins, _) in enumerate(reading.spans) if begins >= len(head(turn))]
+                said = [
+                    number
+                    for number, (start, word) in enumerate(zip(reading.starts, reading.words, strict=True))
+                    if word is not None and start >= len(head(turn))
+                ]
                 packed[turn.id] = maxsim.pack(reading.states[np.array(said, dtype=np.int64)])
         if packed:
             await self._tokens.put(packed)

@@ -9,6 +9,7 @@ and theirs is `fusion`.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from memory_service.domain.embedding import Embedder
@@ -18,12 +19,12 @@ from memory_service.domain.vectors import VectorStore
 from memory_service.retrieval.fusion import rank_alone
 from memory_service.retrieval.question import Question
 from memory_service.retrieval.shard import WordShard
-from memory_service.retrieval.tokens import TokenModel
-from memory_service.retrieval.turns import CANDIDATES, Meaning, rank_turns
+from memory_service.retrieval.tokens import Reading, TokenModel
+from memory_service.retrieval.turns import DENSE_LIMIT, Pool
 from memory_service.retrieval.weights import Weights
 from meshkit.errors import MeshError
 
-__all__ = ["PATIENCE_SECONDS", "HybridSearch", "Tokens", "Warn", "Words"]
+__all__ = ["PATIENCE_SECONDS", "HybridSearch", "Meaning", "Tokens", "Warn", "Words"]
 
 PATIENCE_SECONDS = 0.5
 """How long meaning may take in all, embedding included, before words answer alone."""
@@ -47,6 +48,14 @@ class Tokens(Protocol):
     async def load(self, owner: Owner, turns: Sequence[str]) -> Mapping[str, bytes]:
         """Return what is there of the owner's turns."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """What a place has that means the same, by id with its cosine; and the bare question token by token."""
+
+    nearest: Mapping[str, float]
+    reading: Reading | None
 
 
 class HybridSearch:
@@ -87,27 +96,29 @@ class HybridSearch:
         self, question: Question, place: Place, shard: WordShard, meaning: Meaning | None
     ) -> Sequence[tuple[str, float]]:
         if place.kind is not Kind.INTERACTION:
-            return rank_alone(question, shard, meaning.whole if meaning else None, place.session)
-
-        async def load(turns: Sequence[str]) -> Mapping[str, bytes]:
-            return await self._tokens.load(place.owner, turns)
-
-        return await rank_turns(question, shard, meaning, self._weights, load, place.session)
+            return rank_alone(question, shard, meaning.nearest if meaning else None, place.session)
+        pool = Pool.drawn(question, shard, meaning.nearest if meaning else None, place.session)
+        if meaning and meaning.reading:
+            pool = pool.leaders(self._weights)
+            pool = pool.read(meaning.reading, await self._tokens.load(place.owner, pool.sources))
+        return pool.ranked(self._weights)
 
     async def _meaning(self, question: Question, places: Sequence[Place]) -> list[Meaning] | None:
         """Return what each place has that means the same; None if that is not known in time."""
+        # Turns say who spoke, so they are asked without the names; facts and passages are about people.
+        asked = [question.bare if place.kind is Kind.INTERACTION else question.text for place in places]
         try:
             async with asyncio.timeout(self._patience):
-                texts = list(dict.fromkeys((question.text, question.bare)))
+                texts = list(dict.fromkeys(asked))
                 vectors = dict(zip(texts, await self._embedder.embed(texts), strict=True))
                 reading = (await self._reader.read([question.bare]))[0] if self._reader else None
                 found = await asyncio.gather(
-                    *(self._vectors.search(place, vectors[text], CANDIDATES) for place in places for text in texts)
+                    *(
+                        self._vectors.search(place, vectors[text], DENSE_LIMIT)
+                        for place, text in zip(places, asked, strict=True)
+                    )
                 )
         except (MeshError, TimeoutError) as error:
             self._warn("search_by_words_only", error)
             return None
-        each = len(texts)
-        return [
-            Meaning(found[each * number], found[each * number + each - 1], reading) for number in range(len(places))
-        ]
+        return [Meaning(nearest, reading) for nearest in found]

@@ -29,10 +29,8 @@ class Row:
     """Where it stands in its session: of a turn the microseconds since 1970, of a passage its number."""
     head: str
     """Who spoke, by name; empty for the user."""
-    marks: int
-    """Which of `phrases.MARKS` its text has, a bit for each."""
-    size: int
-    """How many characters it has."""
+    asks: bool
+    """It holds a question."""
     terms: bytes
     """From `lexicon.pack`."""
 

@@ -20,9 +20,11 @@ class Reading:
     vector: list[float]
     """As a whole, of length 1."""
     states: NDArray[np.float32]
-    """(tokens, dimensions): token by token, in any length."""
-    spans: Sequence[tuple[int, int]]
-    """Where each token stands in the text, in characters."""
+    """(tokens, dimensions): token by token, in any length, with the model's own first and last token."""
+    starts: Sequence[int]
+    """Where each token begins in the text, in characters; 0 for the model's own."""
+    words: Sequence[str | None]
+    """Each token's whole word; None for the model's own."""
 
 
 class TokenModel(Protocol):

@@ -1,6 +1,7 @@
-"""The learned weights of turn ranking: one set for each way in which a question may have been looked at.
+"""The learned weights of turn ranking: a weighted sum of features, with one set for each thing that may be missing.
 
-Owns the file that holds every weight, with the measurement that chose them (`weights.json`; `bench/locomo` makes it).
+Owns the file that holds every weight (`weights.json`, made by `python -m bench.locomo --learn`; docs/memory.md has the
+measurement that chose them) and the sum. It computes no feature and learns nothing.
 """
 
 import json
@@ -8,53 +9,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.retrieval.features import columns
+from memory_service.retrieval import features
 
-__all__ = ["LinearModel", "Weights", "load_weights"]
+__all__ = ["SETS", "Weights", "dump_weights", "load_weights"]
 
-LOOKS = {"words": (False, False), "meaning": (True, False), "tokens": (True, True)}
-"""With vectors, with token vectors: what each set was learned with."""
+Floats = NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinearModel:
-    """A weight for each feature, and how a sum becomes a score from 0 to 1."""
-
-    weights: NDArray[np.float32]
-    scale: float
-    offset: float
+SETS: Mapping[str, tuple[str, ...]] = {
+    "words": features.columns(dense=False, matches=False),
+    "dense": features.columns(dense=True, matches=False),
+    "full": features.columns(dense=True, matches=True),
+}
+"""The columns of each set of weights: words alone, with vectors, with token vectors too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The sets by whether vectors and token vectors were compared."""
+    """Weights for each of `SETS`, in the order of its columns."""
 
-    models: Mapping[tuple[bool, bool], LinearModel]
+    sets: Mapping[str, Floats]
 
-    def of(self, *, dense: bool, matches: bool) -> LinearModel:
-        """Return the set for what was compared."""
-        return self.models[dense, matches]
+    def score(self, scene: features.Scene) -> Floats:
+        """Return (candidates,): higher is better, comparable within one question only. Takes the set that fits."""
+        name = "words" if scene.dense is None else "dense" if scene.matches is None else "full"
+        scores: Floats = features.matrix(scene) @ self.sets[name]
+        return scores
+
+
+def dump_weights(weights: Weights) -> str:
+    """Return the file of weights: each set's columns with their weights, in JSON."""
+    rounded = {
+        name: {column: round(float(weight), 4) for column, weight in zip(SETS[name], weights.sets[name], strict=True)}
+        for name in SETS
+    }
+    return json.dumps(rounded, indent=1) + "\n"
 
 
 def load_weights(path: Path | None = None) -> Weights:
     """Return the weights of a file, by default those that come with the service.
 
-    Raises ValueError for a file that does not fit the features, OSError if it cannot be read.
+    Raises ValueError when a set or a column is missing, unknown or not finite, OSError when the file cannot be read.
     """
     text = path.read_text() if path else files("memory_service.retrieval").joinpath("weights.json").read_text()
-    sets = json.loads(text)["sets"]
-    return Weights({look: _model(sets[name], look) for name, look in LOOKS.items()})
-
-
-def _model(held: Mapping[str, Any], look: tuple[bool, bool]) -> LinearModel:
-    dense, matches = look
-    names = columns(dense=dense, matches=matches)
-    if set(held["weights"]) != set(names):
-        raise ValueError(f"the weights are not those of the features: {set(held['weights']) ^ set(names)}")
-    weights = np.array([held["weights"][name] for name in names], dtype=np.float32)
-    return LinearModel(weights, float(held["scale"]), float(held["offset"]))
+    raw = json.loads(text)
+    if not isinstance(raw, dict) or set(raw) != set(SETS):
+        raise ValueError(f"the ranking's weights must be the sets {', '.join(SETS)}")
+    sets: dict[str, Floats] = {}
+    for name, wanted in SETS.items():
+        if set(raw[name]) != set(wanted):
+            raise ValueError(f"the weights of the set {name} must be for {', '.join(wanted)}")
+        sets[name] = np.array([raw[name][column] for column in wanted], dtype=np.float32)
+        if not np.isfinite(sets[name]).all():
+            raise ValueError(f"the weights of the set {name} must be finite")
+    return Weights(sets)

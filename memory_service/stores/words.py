@@ -49,5 +49,5 @@ def _names(source: Source) -> tuple[str, str, str, str]:
 
 
 def _add(shard: WordShard, found: Any) -> WordShard | None:
-    columns = (found[name] for name in ("sources", "sessions", "places", "heads", "marks", "sizes", "terms"))
+    columns = (found[name] for name in ("sources", "sessions", "places", "heads", "asks", "terms"))
     return shard.with_rows([Row(*values) for values in zip(*columns, strict=True)])

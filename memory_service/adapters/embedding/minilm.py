@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from memory_service.adapters.embedding import weights
 from memory_service.adapters.embedding.cache import cached_file
@@ -54,9 +54,10 @@ class MiniLM:
         for group in _groups([len(encoding.ids) for encoding in encodings]):
             vectors, states = self._forward(*_padded([encodings[index].ids for index in group]))
             for row, (index, vector) in enumerate(zip(group, vectors.tolist(), strict=True)):
-                # Without the marks at both ends, which are no words. A copy, or the whole batch would be kept.
-                words = slice(1, len(encodings[index].ids) - 1)
-                readings[index] = Reading(vector, states[row, words].copy(), encodings[index].offsets[words])
+                encoding = encodings[index]
+                own = states[row, : len(encoding.ids)].copy()  # a view would keep the states of the whole batch
+                starts = [start for start, _ in encoding.offsets]
+                readings[index] = Reading(vector, own, starts, _words(clean[index], encoding))
         return [readings[index] for index in range(len(texts))]
 
 
@@ -102,6 +103,14 @@ def onnx_forward(graph: bytes, *, threads: int | None = None) -> Forward:
         return vectors, states
 
     return forward
+
+
+def _words(text: str, encoding: Encoding) -> list[str | None]:
+    spans: dict[int, tuple[int, int]] = {}
+    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if word is not None:
+            spans[word] = (spans.get(word, (start, end))[0], end)
+    return [None if word is None else text[slice(*spans[word])] for word in encoding.word_ids]
 
 
 def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -7,13 +7,12 @@ alter table interaction add constraint interaction_origin check (origin in ('USE
 create index interaction_of_source on interaction (tenant, source) where source <> '';
 
 -- The words of a passage as a search by words compares them: see memory_service.retrieval.lexicon. `place` tells what
--- stands beside what within a session or document, `head` who spoke, `marks` and `size` what else ranks a turn. `words` is no longer written: what reads it is
+-- stands beside what within a session or document, `head` who spoke, `asks` whether it holds a question. `words` is no longer written: what reads it is
 -- the version before this one, which may still run beside this one, and it goes with the next version.
 alter table passage add column terms bytea;
 alter table passage add column place bigint not null default 0;
 alter table passage add column head text not null default '';
-alter table passage add column marks smallint not null default 0;
-alter table passage add column size int not null default 0;
+alter table passage add column asks boolean not null default false;
 alter table passage alter column words set default '';
 -- The transaction that wrote the row last, so that a process that keeps an owner's rows can ask for the newer ones.
 alter table passage add column written xid8 not null default '0';

@@ -2,11 +2,10 @@
 -- the user: $1 and $2.
 
 -- put_words --
-INSERT INTO passage (tenant, user_id, kind, source, session, place, head, marks, size, terms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO passage (tenant, user_id, kind, source, session, place, head, asks, terms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (tenant, user_id, kind, source) DO UPDATE SET
-  words = '', place = excluded.place, head = excluded.head, marks = excluded.marks, size = excluded.size,
-  terms = excluded.terms
+  words = '', place = excluded.place, head = excluded.head, asks = excluded.asks, terms = excluded.terms
 
 -- lock_bare_words --
 SELECT true FROM passage WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND source = $4 AND terms IS NULL FOR UPDATE
@@ -18,7 +17,7 @@ DELETE FROM passage WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND source 
 -- Those written at or after the transaction $4; see memory_service.stores.mirror. What has no terms yet is found
 -- by its meaning, and later by its words.
 WITH fresh AS MATERIALIZED (
-  SELECT source, session, place, head, marks, size, coalesce(terms, '') AS terms FROM passage
+  SELECT source, session, place, head, asks, coalesce(terms, '') AS terms FROM passage
   WHERE tenant = $1 AND user_id = $2 AND kind = $3 AND written >= $4::bigint::text::xid8
 )
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
@@ -26,5 +25,5 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
     SELECT mark::text FROM deletion WHERE relation = 'passage' AND owner = owner_hash($1, $2, $3)
   ), '') AS mark,
   count(*) AS count, array_agg(source) AS sources, array_agg(session) AS sessions, array_agg(place) AS places,
-  array_agg(head) AS heads, array_agg(marks) AS marks, array_agg(size) AS sizes, array_agg(terms) AS terms
+  array_agg(head) AS heads, array_agg(asks) AS asks, array_agg(terms) AS terms
 FROM fresh

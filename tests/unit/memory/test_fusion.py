@@ -11,7 +11,7 @@ from memory_service.retrieval.shard import Row, WordShard
 
 
 def shard(**texts: str) -> WordShard:
-    rows = [Row(source, "doc", 0, "", 0, len(text), pack(text)) for source, text in texts.items()]
+    rows = [Row(source, "doc", 0, "", False, pack(text)) for source, text in texts.items()]
     made = WordShard().with_rows(rows)
     assert made is not None
     return made
@@ -39,7 +39,7 @@ def test_without_meaning_words_decide_alone_and_rare_ones_more() -> None:
 
 def test_one_document_only() -> None:
     things = WordShard().with_rows(
-        [Row("a#1", "a", 1, "", 0, 7, pack("harbour")), Row("b#1", "b", 1, "", 0, 7, pack("harbour"))]
+        [Row("a#1", "a", 1, "", False, pack("harbour")), Row("b#1", "b", 1, "", False, pack("harbour"))]
     )
     assert things is not None
     assert [source for source, _ in rank_alone(asked("harbour"), things, {"a#1": 0.9}, "b")] == ["b#1"]
