@@ -78,7 +78,8 @@ class MemoryAlone:
 @asynccontextmanager
 async def started(directory: Path) -> AsyncIterator[MemoryAlone]:
     """Start Postgres and Valkey in the directory, and stop them at the end."""
-    directory.chmod(0o711)  # the database's own account passes through
+    # Nothing else runs yet. The database's own account passes through.
+    directory.chmod(0o711)  # noqa: ASYNC240
     postgres = await start_postgres(directory)
     try:
         valkey = await start_valkey(directory)

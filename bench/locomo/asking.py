@@ -63,7 +63,7 @@ async def drained(database_url: str, *, seconds: float = 600.0) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         async with asyncio.timeout(seconds):
-            while await connection.fetchval("SELECT count(*) FROM memory.outbox"):
+            while await connection.fetchval("SELECT count(*) FROM memory.outbox"):  # noqa: ASYNC110 - another's work
                 await asyncio.sleep(0.2)
     finally:
         await connection.close()

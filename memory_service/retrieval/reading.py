@@ -6,8 +6,6 @@ Owns which tokens are kept: of each side of a turn the first ones, read in its p
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-import numpy as np
-
 from memory_service.domain.model import Interaction, Kind, Source
 from memory_service.domain.passages import head
 from memory_service.domain.ports import Sources
@@ -45,11 +43,6 @@ class TokenIndexer:
             readings = await self._model.read(texts[some])
             for turn, reading in zip(found[some], readings, strict=True):
                 # The head is read, for what is said then means more, but it is the same in every turn of a day.
-                said = [
-                    number
-                    for number, (start, word) in enumerate(zip(reading.starts, reading.words, strict=True))
-                    if word is not None and start >= len(head(turn))
-                ]
-                packed[turn.id] = maxsim.pack(reading.states[np.array(said, dtype=np.int64)])
+                packed[turn.id] = maxsim.pack(reading.said(len(head(turn))))
         if packed:
             await self._tokens.put(packed)

@@ -26,6 +26,15 @@ class Reading:
     words: Sequence[str | None]
     """Each token's whole word; None for the model's own."""
 
+    def said(self, head: int) -> NDArray[np.float32]:
+        """Return the states of the text's own tokens that begin at or after the character `head`."""
+        own = [
+            number
+            for number, (start, word) in enumerate(zip(self.starts, self.words, strict=True))
+            if word is not None and start >= head
+        ]
+        return self.states[np.array(own, dtype=np.int64)]
+
 
 class TokenModel(Protocol):
     """A model that reads texts token by token."""
