@@ -18,10 +18,10 @@ from meshctl.health import serving
 from meshkit.auth.issuer import TokenIssuer, create_keys
 from tests.e2e.running import free_port
 
-__all__ = ["MemoryAlone", "started"]
+__all__ = ["TENANT", "MemoryAlone", "started"]
 
 ROOT = Path(__file__).resolve().parents[1]
-_TENANT = "bench"
+TENANT = "bench"
 _SCOPES = ("memory.read", "memory.write", "memory_settings.read", "memory_settings.write", "memory_privacy.write")
 _LIFETIME = 7200.0
 
@@ -66,9 +66,7 @@ class MemoryAlone:
         finally:
             await child.stop()
 
-    def client(
-        self, address: str, user: str, *, tenant: str = _TENANT, scopes: tuple[str, ...] = _SCOPES
-    ) -> MeshClient:
+    def client(self, address: str, user: str, *, tenant: str = TENANT, scopes: tuple[str, ...] = _SCOPES) -> MeshClient:
         """Return a client of a service for a user."""
         issuer = TokenIssuer(self._keys.private, issuer="agentmesh")
         token = issuer.issue(audience="agentmesh", tenant=tenant, subject=user, scopes=scopes, lifetime=_LIFETIME)

@@ -26,7 +26,7 @@ _NEIGHBOUR = np.float32(0.85)  # what a match in the turn before or after is wor
 _WORDS = ("turn", "near", "wide", "session")
 _DENSE = ("dense", "dense_near")
 _MATCHES = ("match_rare", "match_near", "match_session")
-_FACTS = ("by_named", "by_other", "date", "question")
+_FACTS = ("by_named", "date", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,6 @@ class Scene:
     """(question tokens,): from `question.token_weights`; given exactly when `matches` is."""
     by_named: Bools
     """(candidates,): said by someone whom the question names."""
-    by_other: Bools
-    """(candidates,): the question names someone, and someone else said this."""
     date_match: Floats
     """(candidates,): from `question.date_matches`."""
     asks_back: Bools
@@ -64,7 +62,7 @@ def matrix(scene: Scene) -> Floats:
     """Return (candidates, columns): what `columns` names for a scene with as many kinds of vectors."""
     scores = [values[scene.chosen] for values in _scores(scene)]
     scores += _match_scores(scene)
-    facts = [scene.by_named, scene.by_other, scene.date_match, scene.asks_back]
+    facts = [scene.by_named, scene.date_match, scene.asks_back]
     stacked: Floats = np.stack([*map(_standard, scores), *facts], axis=1, dtype=np.float32, casting="unsafe")
     return stacked
 

@@ -24,7 +24,7 @@ __all__ = ["DENSE_LIMIT", "Pool"]
 DENSE_LIMIT = 200
 """Turns that are asked for by meaning."""
 _WORDS_LIMIT = 200  # turns that enter the pool by their words
-_RERANKED = 150  # turns whose tokens are compared
+_RERANKED = 120  # turns whose tokens are compared: they hold 97.4 % of the evidence, the pool 99.0 %
 _WINDOW = (0.5, 0.25)  # what a neighbour's words count, by its distance
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -68,7 +68,6 @@ class Pool:
             matches=None,
             token_weights=None,
             by_named=by_named,
-            by_other=~by_named & bool(question.named),
             date_match=date_matches(question.text, times),
             asks_back=np.array([row.asks for row in rows], dtype=bool),
         )
@@ -127,7 +126,6 @@ def _picked(scene: features.Scene, rows: Ints) -> features.Scene:
         scene,
         chosen=scene.chosen[rows],
         by_named=scene.by_named[rows],
-        by_other=scene.by_other[rows],
         date_match=scene.date_match[rows],
         asks_back=scene.asks_back[rows],
     )
