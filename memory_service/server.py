@@ -1,8 +1,7 @@
 """Builds the memory service, in reading order: stores, index, workers, verbs, services. Nothing else builds things."""
 
 import asyncio
-from collections.abc import Callable, Collection
-from contextlib import AsyncExitStack
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import structlog
@@ -28,7 +27,7 @@ from memory_service.domain.facts import Facts
 from memory_service.domain.indexing import Indexer
 from memory_service.domain.interactions import Interactions
 from memory_service.domain.model import Source
-from memory_service.domain.vectors import VectorStore
+from memory_service.engines import ConfiguredEngines, Wrap
 from memory_service.retrieval.reading import TokenIndexer
 from memory_service.retrieval.search import HybridSearch
 from memory_service.retrieval.weights import load_weights
@@ -38,13 +37,13 @@ from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
 from memory_service.stores.documents import PostgresDocuments
 from memory_service.stores.facts import PostgresFacts
+from memory_service.stores.indexes import PostgresIndexes
 from memory_service.stores.interactions import PostgresInteractions
-from memory_service.stores.outbox import Change, Worker, ensure_index
+from memory_service.stores.outbox import Change, Worker
 from memory_service.stores.recent import RedisRecent
+from memory_service.stores.registry import IndexRegistry
 from memory_service.stores.sources import PostgresSources
 from memory_service.stores.tokens import PostgresTokens
-from memory_service.stores.vectors.pgvector import PgVectors, install_pgvector
-from memory_service.stores.vectors.qdrant import QdrantVectors, connect_qdrant
 from memory_service.stores.words import PostgresWords, WordRewriter
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.background import running
@@ -65,13 +64,11 @@ _CACHE_SECONDS = 0.25  # a cache that takes longer is none; Postgres answers in 
 _PURGE_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
-Wrap = Callable[[VectorStore], VectorStore]
-
 
 async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = lambda vectors: vectors) -> MeshServer:
     """Return the memory service, ready to listen. What it opened is closed with the server.
 
-    `wrap_vectors` lets a test stand between the service and its vector index. Raises ConfigError.
+    `wrap_vectors` lets a test stand between the service and its vector indexes. Raises ConfigError.
     """
     server = MeshServer(
         settings,
@@ -101,12 +98,15 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     opened.push_async_callback(embedder.close)
     if offline is not None:
         opened.push_async_callback(offline.close)
-    vectors = wrap_vectors(await _vectors(settings, pool, embedder, opened))
+    models = (embedder, offline) if offline else (embedder,)
+    engines = ConfiguredEngines(settings, pool, *models, opened=opened, wrap=wrap_vectors)
+    await engines.prepare()
+    indexes = PostgresIndexes(IndexRegistry(pool), engines)
+    await indexes.want()
     tokens = PostgresTokens(pool)
     search = HybridSearch(
         PostgresWords(pool),
-        embedder,
-        vectors,
+        indexes,
         tokens,
         weights=load_weights(settings.ranking_file),
         reader=offline,
@@ -115,17 +115,16 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
 
     # Workers
     sources = PostgresSources(pool)
-    indexer = Indexer(sources, embedder, vectors)
     words = WordRewriter(pool, sources)
     reader = TokenIndexer(sources, offline, tokens) if offline else None
 
-    async def prepare() -> None:
-        await ensure_index(pool, vectors)
-
     async def index(changes: Collection[Change]) -> Collection[Source]:
         changed = [change.source for change in changes]
-        done = await indexer.index(changed)
-        if reader is not None:
+        (target,) = {change.target for change in changes}
+        if (found := indexes.index(target)) is None:
+            return []
+        done = await Indexer(sources, found).index(changed)
+        if reader is not None and indexes.leads(target):  # tokens are of one model, whichever index is being built
             await reader.index(changed)
         return done
 
@@ -138,7 +137,8 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
         return [change.source for change in changes]
 
     workers = (
-        Worker(pool, "vectors", index, prepare),
+        Worker(pool, indexes.target_in_use, index),
+        Worker(pool, indexes.target_building, index),
         Worker(pool, "recent", forget),
         Worker(pool, "words", rewrite),
     )
@@ -147,7 +147,9 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
         for worker in workers:
             worker.wake()
 
-    await opened.enter_async_context(running(*(worker.keep_working() for worker in workers), _keep_tidy(pool)))
+    await opened.enter_async_context(
+        running(*(worker.keep_working() for worker in workers), indexes.keep_building(), _keep_tidy(pool))
+    )
 
     # Verbs and services
     server.add(
@@ -173,7 +175,7 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     )
     server.watch("postgres", ping_of(pool))
     server.watch("redis", redis.ping, critical=False)
-    server.watch("vectors", vectors.ping, critical=False)
+    server.watch("vectors", indexes.ping, critical=False)
     return server
 
 
@@ -188,16 +190,6 @@ async def _models(settings: Config) -> tuple[OfflineModel | None, Embedder]:
     except OSError as error:
         raise ConfigError(f"MESH_CACHE_DIR: cannot use {settings.cache_dir}: {error.strerror}") from error
     return offline, embedder
-
-
-async def _vectors(settings: Config, pool: Pool, embedder: Embedder, opened: AsyncExitStack) -> VectorStore:
-    if settings.qdrant_url is None:
-        await install_pgvector(pool)
-        return PgVectors(pool, embedder.model, embedder.dimension)
-    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    client = connect_qdrant(settings.qdrant_url, key)
-    opened.push_async_callback(client.close)
-    return QdrantVectors(client, settings.qdrant_prefix, embedder.model, embedder.dimension)
 
 
 async def _keep_tidy(pool: Pool) -> None:

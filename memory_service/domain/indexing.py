@@ -6,11 +6,11 @@ source at once; whoever finds it changed while writing leaves it to be done agai
 
 from collections.abc import Collection, Mapping
 
-from memory_service.domain.embedding import Embedder
+from memory_service.domain.indexes import Index
 from memory_service.domain.model import Indexed, Source, session_of
 from memory_service.domain.passages import passages
 from memory_service.domain.ports import Sources
-from memory_service.domain.vectors import Point, VectorStore
+from memory_service.domain.vectors import Point
 
 __all__ = ["Indexer"]
 
@@ -19,10 +19,10 @@ _TEXTS_AT_ONCE = 4
 
 
 class Indexer:
-    """Brings the vector index up to date."""
+    """Brings a vector index up to date."""
 
-    def __init__(self, sources: Sources, embedder: Embedder, vectors: VectorStore) -> None:
-        self._sources, self._embedder, self._vectors = sources, embedder, vectors
+    def __init__(self, sources: Sources, index: Index) -> None:
+        self._sources, self._embedder, self._vectors = sources, index.embedder, index.vectors
 
     async def index(self, changed: Collection[Source]) -> Collection[Source]:
         """Index the sources as they are now. Returns those that did not change meanwhile; the others are to come again.

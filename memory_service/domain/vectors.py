@@ -36,6 +36,9 @@ class VectorStore(Protocol):
     async def reset(self) -> None:
         """Make the index, empty; what it held is gone."""
 
+    async def drop(self) -> None:
+        """Let the index be gone with all that it holds. Safe to repeat."""
+
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others; a source without points is gone. Safe to repeat."""
 

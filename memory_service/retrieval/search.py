@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from memory_service.domain.embedding import Embedder
+from memory_service.domain.indexes import Index, Indexes
 from memory_service.domain.model import Kind, Owner, Place
 from memory_service.domain.search import Found
-from memory_service.domain.vectors import VectorStore
 from memory_service.retrieval.fusion import rank_alone
 from memory_service.retrieval.question import Question
 from memory_service.retrieval.shard import WordShard
@@ -64,8 +63,7 @@ class HybridSearch:
     def __init__(
         self,
         words: Words,
-        embedder: Embedder,
-        vectors: VectorStore,
+        indexes: Indexes,
         tokens: Tokens,
         *,
         weights: Weights,
@@ -74,7 +72,7 @@ class HybridSearch:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Without a `reader`, turns are not compared token by token."""
-        self._words, self._embedder, self._vectors, self._tokens = words, embedder, vectors, tokens
+        self._words, self._indexes, self._tokens = words, indexes, tokens
         self._weights, self._reader, self._warn, self._patience = weights, reader, warn, patience
 
     async def find(self, query: str, *places: Place) -> Found:
@@ -107,17 +105,21 @@ class HybridSearch:
         """Return what each place has that means the same; None if that is not known in time."""
         # Turns say who spoke, so they are asked without the names; facts and passages are about people.
         asked = [question.bare if place.kind is Kind.INTERACTION else question.text for place in places]
+
+        async def search(index: Index) -> list[dict[str, float]]:
+            texts = list(dict.fromkeys(asked))
+            vectors = dict(zip(texts, await index.embedder.embed(texts), strict=True))
+            return await asyncio.gather(
+                *(
+                    index.vectors.search(place, vectors[text], DENSE_LIMIT)
+                    for place, text in zip(places, asked, strict=True)
+                )
+            )
+
         try:
             async with asyncio.timeout(self._patience):
-                texts = list(dict.fromkeys(asked))
-                vectors = dict(zip(texts, await self._embedder.embed(texts), strict=True))
+                found = await self._indexes.ask(search)
                 reading = (await self._reader.read([question.bare]))[0] if self._reader else None
-                found = await asyncio.gather(
-                    *(
-                        self._vectors.search(place, vectors[text], DENSE_LIMIT)
-                        for place, text in zip(places, asked, strict=True)
-                    )
-                )
         except (MeshError, TimeoutError) as error:
             self._warn("search_by_words_only", error)
             return None

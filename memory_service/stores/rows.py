@@ -37,7 +37,7 @@ __all__ = [
 
 QUERIES = {
     name: sql
-    for topic in ("documents", "facts", "interactions", "outbox", "tokens", "words")
+    for topic in ("documents", "facts", "indexes", "interactions", "outbox", "tokens", "words")
     for name, sql in load_queries("memory_service.stores.queries", f"{topic}.sql").items()
 }
 """The service's SQL by name."""

@@ -25,7 +25,7 @@ _AWAY = (
     OSError,
 )
 # These ask for the very same transaction once more.
-_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 
 
 @contextmanager

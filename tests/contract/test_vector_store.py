@@ -157,6 +157,19 @@ async def test_resetting_empties_it(store: VectorStore) -> None:
     assert await store.search(TURNS, unit(0), 5) == {}
 
 
+async def test_dropping_lets_it_be_gone(store: VectorStore) -> None:
+    await put(store, point(turn("int_a"), unit(0)))
+    for _ in range(2):
+        await store.drop()
+        assert not await store.exists()
+    with pytest.raises(Unavailable):
+        await put(store, point(turn("int_a"), unit(0)))
+    with pytest.raises(Unavailable):
+        await store.search(TURNS, unit(0), 5)
+    await store.reset()
+    assert await store.search(TURNS, unit(0), 5) == {}
+
+
 async def test_nothing_is_left_out_among_many(store: VectorStore) -> None:
     """Exact recall, with a thousand of others around."""
     choose = random.Random(7)
@@ -192,14 +205,16 @@ async def test_an_approximate_index_that_somebody_adds_costs_no_recall(pool: Poo
     assert len(found) == 50
 
 
-async def test_the_index_of_another_model_is_another_and_takes_the_place_of_the_old(pool: Pool) -> None:
+async def test_the_index_of_another_model_is_another(pool: Pool) -> None:
     old, new = PgVectors(pool, "old", DIMENSION), PgVectors(pool, "new", 4)
     await old.reset()
     await put(old, point(turn("int_a"), unit(0)))
     assert not await new.exists()
     await new.reset()
     assert await new.search(TURNS, [1, 0, 0, 0], 5) == {}
-    assert not await old.exists()
+    assert list(await old.search(TURNS, unit(0), 5)) == ["int_a"]
+    await old.drop()
+    assert await new.exists()
 
 
 def test_only_the_adapter_knows_its_engine() -> None:

@@ -19,6 +19,7 @@ __all__ = ["OpenAIEmbedder"]
 _BATCH = 64  # texts in one request; servers commonly take a few hundred, and slow ones should answer in time
 # Characters sent of one text: models commonly read 512 to 8,191 tokens and many servers refuse more instead of cutting.
 _MAX_CHARACTERS = 8_000
+_REQUEST_SECONDS = 10.0
 _MAX_CALLS = 32  # calls of embed() at work at once, beyond which the server would only queue them
 
 
@@ -34,22 +35,25 @@ class OpenAIEmbedder:
 
     @classmethod
     async def connect(
-        cls, url: str, model: str, key: SecretStr | None = None, *, request_timeout: float = 10.0
+        cls, url: str, model: str, key: SecretStr | None = None, *, request_timeout: float = _REQUEST_SECONDS
     ) -> Self:
         """Ask the server for one vector to learn its dimension, and return the embedder.
 
         `url` is the API's base, as in `https://api.openai.com/v1`; `request_timeout` is in seconds. Raises what
         `Embedder.embed` raises of a remote model.
         """
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        # trust_env: the environment is read by the configuration alone.
-        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=request_timeout, trust_env=False)
+        client = _client(url, key, request_timeout)
         try:
             (probe,) = await _request(client, model, ["dimension"])
         except BaseException:
             await client.aclose()
             raise
         return cls(client, model, len(probe))
+
+    @classmethod
+    def known(cls, url: str, model: str, dimension: int, key: SecretStr | None = None) -> Self:
+        """Return the embedder of a model whose dimension is known, without asking the server."""
+        return cls(_client(url, key, _REQUEST_SECONDS), model, dimension)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """See `Embedder.embed`."""
@@ -78,6 +82,12 @@ class OpenAIEmbedder:
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the embedding model is shutting down", reason="DRAINING")
+
+
+def _client(url: str, key: SecretStr | None, timeout: float) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    # trust_env: the environment is read by the configuration alone.
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=False)
 
 
 async def _request(client: httpx.AsyncClient, model: str, texts: Sequence[str]) -> list[list[float]]:

@@ -1,4 +1,4 @@
--- What must follow a change, and the index in use. Every query of a caller names the tenant and the user: $1 and $2 wherever both are there.
+-- What must follow a change. Every query of a caller names the tenant and the user: $1 and $2 wherever both are there.
 
 -- add_changes --
 INSERT INTO outbox (tenant, user_id, target, kind, source, session)
@@ -16,16 +16,3 @@ DELETE FROM outbox WHERE id = ANY ($1::bigint[])
 UPDATE outbox SET attempts = attempts + 1, due = clock_timestamp() + interval '1 second'
   * least(15, 0.25 * power(2, least(attempts, 10))) * (0.5 + random())
 WHERE id = ANY ($1::bigint[])
-
--- lock_index --
-SELECT pg_advisory_xact_lock(hashtext('agentmesh:memory:vector_index'))
-
--- read_index --
-SELECT name FROM vector_index
-
--- name_index --
-UPDATE vector_index SET name = $1
-
--- index_everything --
-INSERT INTO outbox (tenant, user_id, target, kind, source, session)
-SELECT tenant, user_id, 'vectors', kind, source, session FROM passage

@@ -24,6 +24,10 @@ class InMemoryVectors:
         """Make the index, empty."""
         self._points = {}
 
+    async def drop(self) -> None:
+        """Let the index be gone."""
+        self._points = None
+
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others."""
         held = self._held()

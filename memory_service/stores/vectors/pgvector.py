@@ -46,11 +46,6 @@ REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION rows_are_delet
 
 _KEPT_BYTES = 192 * 1024 * 1024
 
-_OTHERS = r"""
-SELECT tablename FROM pg_tables
-WHERE schemaname = current_schema() AND tablename LIKE 'vectors\_%' AND tablename <> $1
-"""
-
 _DELETE = """
 DELETE FROM {table} AS old USING unnest($1::text[], $2::text[], $3::text[], $4::text[])
   AS gone (tenant, user_id, kind, source)
@@ -115,12 +110,17 @@ class PgVectors:
             return bool(await self._pool.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table))
 
     async def reset(self) -> None:
-        """Make the table, empty, and drop those of other models, which nothing reads any more."""
+        """Make the table, empty."""
         async with transaction(self._pool) as connection:
-            for other in await connection.fetch(_OTHERS, self._table):
-                await connection.execute(f'DROP TABLE "{other["tablename"]}"')
             await connection.execute(_CREATE.format(table=self._table, dimension=self._dimension))
             await connection.execute(f"TRUNCATE {self._table}")
+
+    async def drop(self) -> None:
+        """Drop the table."""
+        async with transaction(self._pool) as connection:
+            await connection.execute("SET LOCAL lock_timeout = '500ms'")  # searches must not wait behind us
+            await connection.execute(f"DROP TABLE IF EXISTS {self._table}")
+            await connection.execute("DELETE FROM deletion WHERE relation = $1", self._table)
 
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others."""

@@ -56,6 +56,11 @@ class QdrantVectors:
                 )
                 await self._client.create_payload_index(self._collection, field, schema)
 
+    async def drop(self) -> None:
+        """Delete the collection."""
+        with _driver_errors():
+            await self._client.delete_collection(self._collection)
+
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others."""
         new = [_struct(point) for point in points]

@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from agentmesh.memory.v1 import (
@@ -35,6 +36,7 @@ from meshkit.rpc.channel import open_channel
 from meshkit.rpc.server import MeshServer
 from meshkit.telemetry.setup import silent
 from meshkit.testing.credentials import TestTokens
+from tests.integration.memory.processes import Processes
 
 READ_WRITE = ("memory.read", "memory.write")
 _numbers = itertools.count()
@@ -141,6 +143,20 @@ def settings(postgres_url: str, redis_url: str, keys: Keys, embedding_cache: Pat
 async def mesh(keys: Keys, settings: dict[str, Any]) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as stack:
         yield Mesh(stack, keys, settings)
+
+
+@pytest.fixture
+def processes(settings: Mapping[str, Any], tmp_path: Path) -> Iterator[Processes]:
+    started = Processes(settings, tmp_path)
+    yield started
+    started.kill()
+
+
+@pytest_asyncio.fixture
+async def database(postgres_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(postgres_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

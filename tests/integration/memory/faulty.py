@@ -34,6 +34,9 @@ class Faulty:
     async def reset(self) -> None:
         await self._inner.reset()
 
+    async def drop(self) -> None:
+        await self._inner.drop()
+
     async def ping(self) -> object:
         await self._suffer()
         return await self._inner.ping()
@@ -53,6 +56,6 @@ async def faulty(mesh: Mesh) -> tuple[Any, Faulty]:
 
     def wrap(inner: VectorStore) -> VectorStore:
         made.append(Faulty(inner))
-        return made[0]
+        return made[-1]
 
     return await mesh.serve(wrap=wrap), made[0]

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -36,13 +36,6 @@ Trains are paid second class. Keep the receipts of your dinners for seven years 
 @pytest_asyncio.fixture
 async def ada(mesh: Mesh, tenant: str) -> Client:
     return await mesh.client(await mesh.serve(), tenant=tenant)
-
-
-@pytest_asyncio.fixture
-async def database(settings: dict[str, Any]) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    connection = await asyncpg.connect(settings["database_url"])
-    yield connection
-    await connection.close()
 
 
 async def test_what_is_ingested_is_told_as_it_was_sent(ada: Client) -> None:

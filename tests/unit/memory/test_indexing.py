@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from memory_service.adapters.embedding.hashing import DIMENSION, encode_hashed
+from memory_service.domain.indexes import Index
 from memory_service.domain.indexing import Indexer
 from memory_service.domain.model import Fact, FactCategory, FactOrigin, Interaction, Kind, Owner, Place, Source
 from memory_service.stores.vectors.in_memory import InMemoryVectors
@@ -45,7 +46,7 @@ async def likeness(vectors: InMemoryVectors, text: str) -> float:
 async def made(*states: Mapping[Source, Interaction | Fact]) -> tuple[Indexer, InMemoryVectors]:
     vectors = InMemoryVectors("hash", DIMENSION)
     await vectors.reset()
-    return Indexer(Rows(*states), Hashing(), vectors), vectors
+    return Indexer(Rows(*states), Index(Hashing(), vectors)), vectors
 
 
 async def test_a_row_is_indexed_and_done() -> None:
