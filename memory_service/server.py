@@ -154,7 +154,7 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     # Verbs and services
     server.add(
         memory_service_pb2_grpc.add_MemoryServiceServicer_to_server,
-        FactServicer(Facts(facts, search, wake=wake, new_id=new_id, clock=_now)),
+        FactServicer(Facts(facts, interactions, search, wake=wake, new_id=new_id, clock=_now)),
         f"{_PACKAGE}.MemoryService",
     )
     server.add(

@@ -6,7 +6,7 @@ from memory_service.convert.requests import time_from_proto, timestamp
 from memory_service.domain.interactions import TurnDraft
 from memory_service.domain.model import Interaction, Match, Origin
 
-__all__ = ["interaction_match_to_proto", "interaction_to_proto", "origin_from_proto", "turn_draft"]
+__all__ = ["interaction_match_to_proto", "interaction_to_proto", "origin_from_proto", "origin_or_none", "turn_draft"]
 
 
 def turn_draft(request: interaction_service_pb2.StoreInteractionRequest) -> TurnDraft:
@@ -27,8 +27,13 @@ def turn_draft(request: interaction_service_pb2.StoreInteractionRequest) -> Turn
 
 def origin_from_proto(origin: origin_pb2.Origin) -> Origin:
     """Return who said it; the user if nobody told."""
+    return origin_or_none(origin) or Origin.USER
+
+
+def origin_or_none(origin: origin_pb2.Origin) -> Origin | None:
+    """Return who said it, None if nobody told."""
     if origin == origin_pb2.ORIGIN_UNSPECIFIED:
-        return Origin.USER
+        return None
     return Origin(origin_pb2.Origin.Name(origin).removeprefix("ORIGIN_"))
 
 

@@ -13,7 +13,9 @@ __all__ = [
     "Document",
     "Fact",
     "FactCategory",
+    "FactChange",
     "FactOrigin",
+    "FactVersion",
     "Indexed",
     "Interaction",
     "Kind",
@@ -132,11 +134,37 @@ class FactOrigin(StrEnum):
 
     CLIENT = "CLIENT"
     AGENT = "AGENT"
+    EXTRACTION = "EXTRACTION"
+    TOOL = "TOOL"
+    DOCUMENT = "DOCUMENT"
+
+    @property
+    def trust(self) -> int:
+        """How much it is believed: the user's own words most, then an agent, then a tool or a document."""
+        return _TRUST[self]
+
+
+_TRUST = {
+    FactOrigin.CLIENT: 3,
+    FactOrigin.EXTRACTION: 3,
+    FactOrigin.AGENT: 2,
+    FactOrigin.TOOL: 1,
+    FactOrigin.DOCUMENT: 1,
+}
+
+
+class FactChange(StrEnum):
+    """How a version of a fact came to be. What is contested was never believed."""
+
+    STATED = "STATED"
+    REPLACED = "REPLACED"
+    SUPERSEDED = "SUPERSEDED"
+    CONTESTED = "CONTESTED"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing known about a user. `etag` changes with every change."""
+    """One thing known about a user, in one version. `etag` changes with every change."""
 
     id: str
     owner: Owner
@@ -149,6 +177,32 @@ class Fact:
     create_time: datetime
     update_time: datetime
     etag: str
+    source: str = ""
+    step: str = ""
+    interaction: str = ""
+    quote: str = ""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    confirm_time: datetime | None = None
+    """When it was last said again; None: not since its last change."""
+    change: FactChange = FactChange.STATED
+    reason: str = ""
+    version: int = 1
+    latest: int = 1
+    """The highest number that any version of it has."""
+    contested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FactVersion:
+    """A fact as it was known for a while; `replace_time` is None of the present version and of what was contested."""
+
+    number: int
+    change: FactChange
+    reason: str
+    fact: Fact
+    record_time: datetime
+    replace_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from memory_service.domain.model import (
     Document,
     Fact,
     FactCategory,
+    FactVersion,
     Indexed,
     Interaction,
     Owner,
@@ -16,10 +17,12 @@ from memory_service.domain.model import (
     Place,
     Source,
 )
+from memory_service.domain.versions import Outcome
 
 __all__ = [
     "MAX_ANSWER_BYTES",
     "Clock",
+    "Decide",
     "DocumentStore",
     "FactStore",
     "InteractionStore",
@@ -37,6 +40,9 @@ Clock = Callable[[], datetime]
 
 Wake = Callable[[], None]
 """Tells the workers of the outbox that something was committed."""
+
+Decide = Callable[[Fact | None, Fact], Outcome]
+"""What becomes of a fact when something is said about it: `domain.versions.said`."""
 
 Read = Callable[[str, bytes], Awaitable[str]]
 """Returns the text of a file of a media type; headings as Markdown has them. Raises InvalidArgument, Unavailable."""
@@ -91,11 +97,17 @@ class InteractionStore(Protocol):
 class FactStore(Protocol):
     """Facts. Every read is bound to its tenant, and to a user unless the caller may act for all of them."""
 
-    async def put(self, key: RequestKey, fact: Fact, expected_etag: str) -> Fact:
-        """Store the fact or replace the one with its key, once for the request. Raises Aborted for another etag.
+    async def tell(self, key: RequestKey, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
+        """Store what `decide` makes of the claim and the fact with its key, once for the request; returns the fact.
 
-        A replaced fact keeps its id and its first time.
+        Raises Aborted for another etag.
         """
+        ...
+
+    async def supersede(
+        self, key: RequestKey, old: Fact, make: Callable[[Fact], Fact], expected_etag: str, decide: Decide
+    ) -> Fact:
+        """Do the same with the claim that `make` returns for the fact as it is now. Raises NotFound, Aborted."""
         ...
 
     async def get(self, tenant: str, user: str | None, fact: str) -> Fact:
@@ -103,19 +115,40 @@ class FactStore(Protocol):
         ...
 
     async def list(self, owner: Owner, category: FactCategory | None, after: str, limit: int) -> Rows[Fact]:
-        """Return the owner's facts with keys beyond `after`, by key."""
+        """Return the owner's facts with keys beyond `after`, by key, that are true now."""
+        ...
+
+    async def list_at(
+        self,
+        owner: Owner,
+        category: FactCategory | None,
+        after: str,
+        limit: int,
+        valid_at: datetime,
+        known_at: datetime,
+    ) -> Rows[Fact]:
+        """Return those that were true at one time, as they were known at another."""
+        ...
+
+    async def versions(
+        self, fact: Fact, before: int | None, limit: int, *, contested: bool | None = None
+    ) -> Rows[FactVersion]:
+        """Return versions of a fact with numbers below `before`, newest first, without the present one.
+
+        `contested` asks for those that were never believed, or for the others, only.
+        """
         ...
 
     async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Fact]:
-        """Return those of the facts that exist and are the owner's."""
+        """Return those of the facts that exist, are the owner's and are true now."""
         ...
 
     async def standing(self, owner: Owner, limit: int) -> Sequence[Fact]:
-        """Return the owner's profile and preferences, the most important and newest first."""
+        """Return the owner's profile and preferences in their own words, the most important and newest first."""
         ...
 
     async def delete(self, tenant: str, user: str | None, fact: str, expected_etag: str) -> None:
-        """Delete the fact with its words. Raises NotFound, Aborted for another etag."""
+        """Delete the fact with its versions and its words. Raises NotFound, Aborted for another etag."""
         ...
 
 

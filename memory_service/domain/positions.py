@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from meshkit.errors import InvalidArgument
 from meshkit.paging import Cursor, storable
 
-__all__ = ["position_by_key", "position_in_time", "time_position"]
+__all__ = ["position_by_key", "position_by_number", "position_in_time", "time_position"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST = 2**31  # what a column of numbers holds
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -40,6 +41,17 @@ def position_by_key(cursor: Cursor | None) -> str:
             return ""
         case (str(key),) if storable(key):
             return key
+        case _:
+            raise _refusal()
+
+
+def position_by_number(cursor: Cursor | None) -> int | None:
+    """Return the number that a cursor tells, None at the start. Raises InvalidArgument (PAGE_TOKEN_INVALID)."""
+    match cursor:
+        case None:
+            return None
+        case (int(number),) if 0 < number < _LARGEST:
+            return number
         case _:
             raise _refusal()
 

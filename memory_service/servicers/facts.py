@@ -6,7 +6,16 @@ from typing import Any
 from agentmesh.memory.v1 import fact_pb2, memory_service_pb2, memory_service_pb2_grpc
 from google.protobuf import empty_pb2
 
-from memory_service.convert.facts import category_from_proto, fact_draft, fact_match_to_proto, fact_to_proto
+from memory_service.convert.facts import (
+    category_from_proto,
+    explanation_to_proto,
+    fact_draft,
+    fact_match_to_proto,
+    fact_to_proto,
+    provenance_of,
+    time_of,
+    version_to_proto,
+)
 from memory_service.convert.requests import request_key, search_limit
 from memory_service.domain.facts import Facts
 from meshkit.context import current
@@ -35,7 +44,8 @@ class FactServicer(memory_service_pb2_grpc.MemoryServiceServicer):
     ) -> memory_service_pb2.ListFactsResponse:
         """List a user's facts by key."""
         size, category = page_size(request.page_size), category_from_proto(request.category)
-        page = await self._facts.list(current(), request.user, category, size, request.page_token)
+        times = time_of(request, "valid_at"), time_of(request, "known_at")
+        page = await self._facts.list(current(), request.user, category, size, request.page_token, *times)
         facts = [fact_to_proto(fact) for fact in page.items]
         return memory_service_pb2.ListFactsResponse(facts=facts, next_page_token=page.next_page_token)
 
@@ -47,6 +57,35 @@ class FactServicer(memory_service_pb2_grpc.MemoryServiceServicer):
         found, degraded = await self._facts.search(current(), request.user, request.query, limit)
         matches = [fact_match_to_proto(match) for match in found]
         return memory_service_pb2.SearchFactsResponse(matches=matches, degraded=degraded)
+
+    async def SupersedeFact(self, request: memory_service_pb2.SupersedeFactRequest, context: Any) -> fact_pb2.Fact:
+        """Replace the value of a fact with a reason."""
+        fact = await self._facts.supersede(
+            current(),
+            request_key("SupersedeFact", request.request_id, request),
+            request.fact,
+            request.value,
+            request.reason,
+            request.importance if request.HasField("importance") else None,
+            request.etag,
+            provenance_of(request),
+        )
+        return fact_to_proto(fact)
+
+    async def ListFactVersions(
+        self, request: memory_service_pb2.ListFactVersionsRequest, context: Any
+    ) -> memory_service_pb2.ListFactVersionsResponse:
+        """List the versions of a fact, newest first."""
+        size = page_size(request.page_size)
+        page = await self._facts.versions(current(), request.fact, size, request.page_token)
+        versions = [version_to_proto(version) for version in page.items]
+        return memory_service_pb2.ListFactVersionsResponse(versions=versions, next_page_token=page.next_page_token)
+
+    async def ExplainFact(
+        self, request: memory_service_pb2.ExplainFactRequest, context: Any
+    ) -> memory_service_pb2.ExplainFactResponse:
+        """Tell why a fact is believed."""
+        return explanation_to_proto(await self._facts.explain(current(), request.fact))
 
     async def DeleteFact(self, request: memory_service_pb2.DeleteFactRequest, context: Any) -> empty_pb2.Empty:
         """Delete a fact."""

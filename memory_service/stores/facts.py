@@ -1,12 +1,13 @@
-"""Facts in Postgres."""
+"""Facts in Postgres, with what they were before."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memory_service.domain.model import Fact, FactCategory, FactOrigin, Owner
-from memory_service.domain.ports import MAX_ANSWER_BYTES, RequestKey, Rows
+from memory_service.domain.model import Fact, FactCategory, FactVersion, Owner
+from memory_service.domain.ports import MAX_ANSWER_BYTES, Decide, RequestKey, Rows
+from memory_service.domain.versions import Outcome
+from memory_service.stores.answers import fact_from_bytes, fact_to_bytes
 from memory_service.stores.rows import (
     QUERIES,
     delete_words,
@@ -15,6 +16,7 @@ from memory_service.stores.rows import (
     page_of,
     put_words,
     request_of,
+    version_of,
 )
 from meshkit.errors import Aborted, NotFound
 from meshkit.sql import idempotency
@@ -23,6 +25,8 @@ from meshkit.sql.pool import Connection, Pool, transaction
 
 __all__ = ["PostgresFacts"]
 
+_EVERY_VERSION = 2**31 - 1
+
 
 class PostgresFacts:
     """`domain.ports.FactStore` on Postgres."""
@@ -30,25 +34,28 @@ class PostgresFacts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def put(self, key: RequestKey, fact: Fact, expected_etag: str) -> Fact:
-        """Store or replace the fact, once for the request."""
-        owner = fact.owner
+    async def tell(self, key: RequestKey, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
+        """Store what `decide` makes of the claim and the fact with its key, once for the request."""
+        owner = claim.owner
 
         async def effect(connection: Connection) -> bytes:
-            if expected_etag:
-                old = await connection.fetchrow(QUERIES["lock_fact"], owner.tenant, owner.user, fact.key)
-                if old is None or old["etag"] != expected_etag:
-                    raise Aborted("the fact changed since it was read")
-            row = await connection.fetchrow(
-                QUERIES["put_fact"], owner.tenant, owner.user, fact.id, fact.key, fact.value, fact.category,
-                fact.importance, fact.origin, fact.run, fact.create_time, fact.update_time, fact.etag,
-            )  # fmt: skip
-            stored = fact_of(row)
-            await put_words(connection, stored)
-            await must_follow(connection, stored)
-            return _to_bytes(stored)
+            return fact_to_bytes(await self._told(connection, claim, expected_etag, decide))
 
-        return _from_bytes(await idempotency.once(self._pool, request_of(owner, key), key.digest, effect), owner)
+        return fact_from_bytes(await idempotency.once(self._pool, request_of(owner, key), key.digest, effect), owner)
+
+    async def supersede(
+        self, key: RequestKey, old: Fact, make: Callable[[Fact], Fact], expected_etag: str, decide: Decide
+    ) -> Fact:
+        """Do the same with the claim that `make` returns for the fact as it is now. Raises NotFound, Aborted."""
+        owner = old.owner
+
+        async def effect(connection: Connection) -> bytes:
+            row = await connection.fetchrow(QUERIES["lock_fact"], owner.tenant, owner.user, old.key)
+            if row is None or row["id"] != old.id:
+                raise NotFound("no such fact")
+            return fact_to_bytes(await self._told(connection, make(fact_of(row)), expected_etag, decide))
+
+        return fact_from_bytes(await idempotency.once(self._pool, request_of(owner, key), key.digest, effect), owner)
 
     async def get(self, tenant: str, user: str | None, fact: str) -> Fact:
         """Return the fact. Raises NotFound."""
@@ -63,27 +70,84 @@ class PostgresFacts:
             )
         return page_of(rows, limit, fact_of)
 
+    async def list_at(
+        self,
+        owner: Owner,
+        category: FactCategory | None,
+        after: str,
+        limit: int,
+        valid_at: datetime,
+        known_at: datetime,
+    ) -> Rows[Fact]:
+        """Return facts that were true at one time, as they were known at another."""
+        with driver_errors():
+            rows = await self._pool.fetch(
+                QUERIES["list_facts_at"], owner.tenant, owner.user, category, after, limit + 1, MAX_ANSWER_BYTES,
+                valid_at, known_at,
+            )  # fmt: skip
+        return page_of(rows, limit, fact_of)
+
+    async def versions(
+        self, fact: Fact, before: int | None, limit: int, *, contested: bool | None = None
+    ) -> Rows[FactVersion]:
+        """Return what the fact was before, and what was said against it, newest first."""
+        owner = fact.owner
+        with driver_errors():
+            rows = await self._pool.fetch(
+                QUERIES["list_versions"], owner.tenant, owner.user, fact.id, before or _EVERY_VERSION, contested,
+                limit + 1, MAX_ANSWER_BYTES,
+            )  # fmt: skip
+        return page_of(rows, limit, version_of)
+
     async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Fact]:
-        """Return the owner's facts among the ids."""
+        """Return the owner's facts among the ids that are true now."""
         with driver_errors():
             rows = await self._pool.fetch(QUERIES["load_facts"], owner.tenant, owner.user, ids)
         return {row["id"]: fact_of(row) for row in rows}
 
     async def standing(self, owner: Owner, limit: int) -> Sequence[Fact]:
-        """Return profile and preferences, the most important first."""
+        """Return profile and preferences in the user's own words, the most important first."""
         with driver_errors():
             rows = await self._pool.fetch(QUERIES["standing_facts"], owner.tenant, owner.user, limit)
         return [fact_of(row) for row in rows]
 
     async def delete(self, tenant: str, user: str | None, fact: str, expected_etag: str) -> None:
-        """Delete the fact with its words."""
+        """Delete the fact with its versions and its words."""
         async with transaction(self._pool) as connection:
             old = _found(await connection.fetchrow(f"{QUERIES['get_fact']} FOR UPDATE", tenant, user, fact))
-            if expected_etag and old.etag != expected_etag:
-                raise Aborted("the fact changed since it was read")
+            _check(old, expected_etag)
             await connection.execute(QUERIES["delete_fact"], tenant, old.owner.user, fact)
             await delete_words(connection, old)
             await must_follow(connection, old)
+
+    async def _told(self, connection: Connection, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
+        if not expected_etag:
+            first = decide(None, claim).fact
+            if await connection.fetchrow(QUERIES["add_fact"], *_values(first)) is not None:
+                await put_words(connection, first)
+                await must_follow(connection, first)
+                return first
+        owner = claim.owner
+        row = await connection.fetchrow(QUERIES["lock_fact"], owner.tenant, owner.user, claim.key)
+        if row is None:
+            # Either it was never there, or it was deleted between the two statements.
+            raise Aborted("the fact changed since it was read")
+        old = fact_of(row)
+        _check(old, expected_etag)
+        outcome = decide(old, claim)
+        if outcome.beside is not None:
+            await connection.execute(QUERIES["add_version"], *_version_values(outcome))
+        if outcome.fact == old:
+            return old
+        await connection.execute(QUERIES["change_fact"], *_values(outcome.fact))
+        await put_words(connection, outcome.fact)
+        await must_follow(connection, outcome.fact)
+        return outcome.fact
+
+
+def _check(fact: Fact, expected_etag: str) -> None:
+    if expected_etag and fact.etag != expected_etag:
+        raise Aborted("the fact changed since it was read")
 
 
 def _found(row: Any) -> Fact:
@@ -92,18 +156,26 @@ def _found(row: Any) -> Fact:
     return fact_of(row)
 
 
-# The answer of a request is kept as it was: the fact may have changed when the request comes again.
-_TIMES = ("create_time", "update_time")
-_KEPT = ("id", "key", "value", "category", "importance", "origin", "run", "etag")
+def _content(fact: Fact) -> tuple[Any, ...]:
+    return (
+        fact.key, fact.value, fact.category, fact.importance, fact.origin, fact.run, fact.source, fact.step,
+        fact.interaction, fact.quote, fact.valid_from, fact.valid_to, fact.confirm_time, fact.change, fact.reason,
+    )  # fmt: skip
 
 
-def _to_bytes(fact: Fact) -> bytes:
-    kept = {name: getattr(fact, name) for name in _KEPT}
-    return json.dumps(kept | {name: getattr(fact, name).isoformat() for name in _TIMES}).encode()
+def _values(fact: Fact) -> tuple[Any, ...]:
+    return (
+        fact.owner.tenant, fact.owner.user, fact.id, *_content(fact), fact.version, fact.latest, fact.contested,
+        fact.create_time, fact.update_time, fact.etag,
+    )  # fmt: skip
 
 
-def _from_bytes(answer: bytes, owner: Owner) -> Fact:
-    kept = json.loads(answer)
-    kept |= {name: datetime.fromisoformat(kept[name]) for name in _TIMES}
-    kept |= {"category": FactCategory(kept["category"]), "origin": FactOrigin(kept["origin"])}
-    return Fact(owner=owner, **kept)
+def _version_values(outcome: Outcome) -> tuple[Any, ...]:
+    kept = outcome.beside
+    if kept is None:
+        raise AssertionError("nothing stands beside the fact")
+    fact = kept.fact
+    return (
+        fact.owner.tenant, fact.owner.user, fact.id, kept.number, *_content(fact), fact.create_time, fact.update_time,
+        fact.etag, kept.record_time, kept.replace_time, outcome.ended_at,
+    )  # fmt: skip

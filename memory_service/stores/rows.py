@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any, TypeVar
 
 from memory_service.domain.model import (
     Fact,
     FactCategory,
+    FactChange,
     FactOrigin,
+    FactVersion,
     Indexed,
     Interaction,
     Origin,
@@ -33,6 +35,7 @@ __all__ = [
     "passage_of",
     "put_words",
     "request_of",
+    "version_of",
 ]
 
 QUERIES = {
@@ -63,8 +66,20 @@ def interaction_of(row: Any) -> Interaction:
 
 def fact_of(row: Any) -> Fact:
     """Return the fact of a row."""
+    return _fact_of(row, row["id"], version=row["version"], latest=row["latest"], contested=row["contested"])
+
+
+def version_of(row: Any) -> FactVersion:
+    """Return the version of a row that stands beside its fact."""
+    number, change = row["number"], FactChange(row["change"])
+    fact = _fact_of(row, row["fact"], version=number, latest=number, contested=False)
+    fact = replace(fact, valid_to=fact.valid_to or row["ended_at"])
+    return FactVersion(number, change, row["reason"], fact, row["record_time"], row["replace_time"])
+
+
+def _fact_of(row: Any, name: str, *, version: int, latest: int, contested: bool) -> Fact:
     return Fact(
-        id=row["id"],
+        id=name,
         owner=Owner(row["tenant"], row["user_id"]),
         key=row["key"],
         value=row["value"],
@@ -75,6 +90,18 @@ def fact_of(row: Any) -> Fact:
         create_time=row["create_time"],
         update_time=row["update_time"],
         etag=row["etag"],
+        source=row["source"],
+        step=row["step"],
+        interaction=row["interaction"],
+        quote=row["quote"],
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+        confirm_time=row["confirm_time"],
+        change=FactChange(row["change"]),
+        reason=row["reason"],
+        version=version,
+        latest=latest,
+        contested=contested,
     )
 
 
