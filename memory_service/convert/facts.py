@@ -59,7 +59,7 @@ def time_of(
     field: str,
 ) -> datetime | None:
     """Return the time of a request's field, None if it is not set. Raises InvalidArgument as `fact_draft` does."""
-    return time_from_proto(getattr(request, field), field) if request.HasField(field) else None  # type: ignore[arg-type]
+    return time_from_proto(getattr(request, field), field) if request.HasField(field) else None
 
 
 def category_from_proto(category: fact_pb2.FactCategory) -> FactCategory | None:

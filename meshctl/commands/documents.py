@@ -14,14 +14,12 @@ from agentmesh.memory.v1.document_service_pb2 import (
 )
 
 from meshclient import MeshClient, new_request_id
-from meshctl.commands.arguments import JsonOption
+from meshctl.commands.arguments import JsonOption, UserOption
 from meshctl.commands.call import call
 from meshctl.console import err, out, plain, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 
-__all__ = ["UserOption", "ingest", "list_documents"]
-
-UserOption = Annotated[str, typer.Option(help="Whose memory; another's needs the scope users.act_as.")]
+__all__ = ["ingest", "list_documents"]
 
 _MOST = 3_145_728
 _READABLE = {"text/markdown", "text/html", "application/pdf"}

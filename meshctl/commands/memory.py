@@ -1,4 +1,4 @@
-"""`mesh memory`: search, list, put, delete; what concerns documents is `documents`."""
+"""`mesh memory`: search and delete; what concerns facts is `facts`, documents `documents`."""
 
 from typing import Annotated
 
@@ -6,14 +6,14 @@ import typer
 from agentmesh.memory.v1.context_pb2 import ContextItem
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
 from agentmesh.memory.v1.document_service_pb2 import DeleteDocumentRequest
-from agentmesh.memory.v1.fact_pb2 import Fact, FactCategory
-from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest, ListFactsRequest, PutFactRequest
+from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest
 
-from meshclient import MeshClient, new_request_id
-from meshctl.commands.arguments import JsonOption
+from meshclient import MeshClient
+from meshctl.commands.arguments import JsonOption, UserOption
 from meshctl.commands.call import call
-from meshctl.commands.documents import UserOption, ingest, list_documents
-from meshctl.console import err, out, print_message, print_table
+from meshctl.commands.documents import ingest, list_documents
+from meshctl.commands.facts import explain, list_facts, put_fact, supersede
+from meshctl.console import err, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 from meshkit.ids import is_id
 
@@ -21,12 +21,10 @@ app = typer.Typer(help="Look at what the mesh remembers, and change it.", no_arg
 app.command("ingest")(ingest)
 app.command("documents")(list_documents)
 
-CATEGORIES = {
-    "profile": FactCategory.FACT_CATEGORY_PROFILE,
-    "preference": FactCategory.FACT_CATEGORY_PREFERENCE,
-    "goal": FactCategory.FACT_CATEGORY_GOAL,
-    "knowledge": FactCategory.FACT_CATEGORY_KNOWLEDGE,
-}
+app.command("facts")(list_facts)
+app.command("put")(put_fact)
+app.command("supersede")(supersede)
+app.command("explain")(explain)
 
 
 @app.command("search")
@@ -55,57 +53,6 @@ def search(
         err.print("the vector index did not answer: only words were compared", style="yellow")
 
 
-@app.command("list")
-def list_facts(
-    user: UserOption = "",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
-    json: JsonOption = False,
-    state: StateOption = DEFAULT_STATE,
-) -> None:
-    """List facts by key."""
-
-    async def work(client: MeshClient) -> list[Fact]:
-        return list((await client.facts.ListFacts(ListFactsRequest(user=user, page_size=limit))).facts)
-
-    facts = call(state, work)
-    if json:
-        for fact in facts:
-            print_message(fact)
-        return
-    rows = (
-        (fact.id, fact.key, fact.value, _category(fact), fact.update_time.ToDatetime().isoformat(" ", "seconds"))
-        for fact in facts
-    )
-    print_table(("fact", "key", "value", "category", "changed"), rows)
-
-
-@app.command("put")
-def put_fact(
-    key: Annotated[str, typer.Argument(help="What it tells, e.g. city.")],
-    value: Annotated[str, typer.Argument(help="The value, e.g. Paris.")],
-    category: Annotated[str, typer.Option(help="profile, preference, goal or knowledge.")] = "knowledge",
-    importance: Annotated[float, typer.Option(min=0, max=1, help="How much it matters.")] = 0.5,
-    user: UserOption = "",
-    state: StateOption = DEFAULT_STATE,
-) -> None:
-    """Store a fact, or replace the one with the same key."""
-    if category not in CATEGORIES:
-        raise typer.BadParameter(f"one of {', '.join(sorted(CATEGORIES))}", param_hint="--category")
-
-    async def work(client: MeshClient) -> Fact:
-        request = PutFactRequest(
-            request_id=new_request_id(),
-            user=user,
-            key=key,
-            value=value,
-            category=CATEGORIES[category],
-            importance=importance,
-        )
-        return await client.facts.PutFact(request)
-
-    out.print(call(state, work).id)
-
-
 @app.command("delete")
 def delete(
     thing: Annotated[str, typer.Argument(metavar="ID", help="The id of a fact or a document.")],
@@ -126,7 +73,3 @@ def _row(item: ContextItem) -> tuple[str, str, str]:
     if item.HasField("fact"):
         return "fact", f"{item.fact.key}: {item.fact.value}", item.fact.update_time.ToDatetime().strftime("%Y-%m-%d")
     return "turn", item.interaction.input, item.interaction.create_time.ToDatetime().strftime("%Y-%m-%d")
-
-
-def _category(fact: Fact) -> str:
-    return FactCategory.Name(fact.category).removeprefix("FACT_CATEGORY_").lower()

@@ -97,7 +97,7 @@ def test_facts_are_put_found_listed_and_deleted(offline_mesh: RunningMesh) -> No
     fact = put.stdout.strip()
     assert fact.startswith("fact_")
     assert "Earl Grey" in offline_mesh.cli("memory", "search", "which tea do I like?").stdout
-    assert fact in offline_mesh.cli("memory", "list").stdout
+    assert fact in offline_mesh.cli("memory", "facts").stdout
     assert offline_mesh.cli("memory", "delete", fact).returncode == 0
     assert "Earl Grey" not in offline_mesh.cli("memory", "search", "which tea do I like?").stdout
     assert offline_mesh.cli("memory", "delete", fact).returncode == 3
@@ -106,14 +106,14 @@ def test_facts_are_put_found_listed_and_deleted(offline_mesh: RunningMesh) -> No
 def test_texts_are_printed_as_they_are(offline_mesh: RunningMesh) -> None:
     value = "see [/etc/hosts] [red]:cat:"
     fact = offline_mesh.cli("memory", "put", "odd", value).stdout.strip()
-    listed = offline_mesh.cli("memory", "list")
+    listed = offline_mesh.cli("memory", "facts")
     assert listed.returncode == 0, listed.stderr
     assert value in listed.stdout
     assert fact in listed.stdout
-    assert value in offline_mesh.cli("memory", "list", "--json").stdout
+    assert value in offline_mesh.cli("memory", "facts", "--json").stdout
     assert value in offline_mesh.cli("memory", "search", "odd").stdout
     offline_mesh.cli("memory", "put", "odd", "\x1b]0;title\x07bell")
-    assert "\x1b" not in offline_mesh.cli("memory", "list").stdout
+    assert "\x1b" not in offline_mesh.cli("memory", "facts").stdout
     offline_mesh.cli("memory", "delete", fact)
 
 

@@ -56,10 +56,9 @@ class Memory:
         answer = await self._documents.SearchDocuments(request, metadata=_credentials(task))
         return [match.passage for match in answer.matches]
 
-    async def put_fact(self, task: Task, request: memory_service_pb2.PutFactRequest) -> str:
-        """Store a fact about the user and return its id. Raises MeshError."""
-        fact = await self._facts.PutFact(request, metadata=_credentials(task))
-        return str(fact.id)
+    async def put_fact(self, task: Task, request: memory_service_pb2.PutFactRequest) -> fact_pb2.Fact:
+        """Say something about the user and return the fact as memory has it then. Raises MeshError."""
+        return await self._facts.PutFact(request, metadata=_credentials(task))
 
 
 def _credentials(task: Task) -> tuple[tuple[str, str], ...]:

@@ -35,7 +35,7 @@ class _Arguments(Arguments):
         description="A short name for it, e.g. `answer_style`. The same name later replaces the fact.",
     )
     category: Literal["profile", "preference", "goal", "knowledge"] = Field(
-        default="knowledge", description="What the fact is about."
+        default="knowledge", description="What the fact is about. Only the user's own words become their profile."
     )
 
 
@@ -62,6 +62,9 @@ class MemoryRemember:
             value=wanted.value,
             category=_CATEGORIES[wanted.category],
             run=run.task.run,
+            step=run.step,
         )
         fact = await self._memory.put_fact(run.task, request)
-        return ToolAnswer(f"Remembered under the name {key}.", memory_id=fact)
+        if fact.value != wanted.value:  # the user said otherwise, and is believed
+            return ToolAnswer(f"The user said otherwise about {key}, so it is only noted beside.", memory_id=fact.id)
+        return ToolAnswer(f"Remembered under the name {key}.", memory_id=fact.id)

@@ -79,7 +79,8 @@ class MemoryPeer(MemoryServiceServicer, InteractionServiceServicer, DocumentServ
     async def _not_used(self, request: Any, _context: Any) -> Any:
         raise NotImplementedError
 
-    GetFact = ListFacts = DeleteFact = StoreInteraction = ListInteractions = _not_used
+    GetFact = ListFacts = DeleteFact = SupersedeFact = ListFactVersions = ExplainFact = _not_used
+    StoreInteraction = ListInteractions = _not_used
     IngestDocument = GetDocument = ListDocuments = DeleteDocument = _not_used
 
 
