@@ -25,7 +25,12 @@ _AWAY = (
     OSError,
 )
 # These ask for the very same transaction once more.
-_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+_AGAIN = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,  # a migration of a newer process changed a table under a prepared statement
+)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,11 +11,10 @@ from qdrant_client import AsyncQdrantClient
 from memory_service.adapters.embedding.minilm import MODEL
 from tests.fakes.embedding_server import EmbeddingServer, embedding_server
 from tests.integration.memory.conftest import Client, Mesh, until
+from tests.integration.memory.indexes import Database, in_use, rows_are_indexed, settled, tables
 
 OFFLINE = f"pgvector/{MODEL}/384"
 TURNS = 60
-
-Database = "asyncpg.Connection[Any]"
 
 
 @pytest_asyncio.fixture
@@ -32,39 +30,6 @@ def served_by(endpoint: EmbeddingServer, model: str) -> dict[str, str]:
 async def asked(endpoint: EmbeddingServer, model: str) -> None:
     """Wait until the model was given more than the one text that tells its dimension."""
     await until(lambda: asyncio.sleep(0, endpoint.texts[model]), lambda count: count > 1)
-
-
-async def settled(database: Database, name: str, *, seconds: float = 40) -> None:
-    """Wait until this index is in use, alone, and has heard of everything."""
-
-    async def state() -> tuple[Any, ...]:
-        row = await database.fetchrow(
-            "SELECT name, building, retired, (SELECT count(*) FROM memory.outbox) FROM memory.vector_index"
-        )
-        return tuple(row or ())
-
-    await until(state, lambda found: found == (name, "", [], 0), seconds=seconds)
-
-
-async def in_use(database: Database, name: str) -> None:
-    """Wait until this index is in use."""
-    await until(lambda: database.fetchval("SELECT name FROM memory.vector_index"), lambda now: now == name, seconds=40)
-
-
-async def tables(database: Database) -> list[str]:
-    rows = await database.fetch(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'memory' AND tablename LIKE 'vectors%'"
-    )
-    return [row["tablename"] for row in rows]
-
-
-async def rows_are_indexed(database: Database) -> int:
-    """Check that the only index there is holds what the rows say and nothing else; return how many there are."""
-    (table,) = await tables(database)
-    indexed = {row["source"] for row in await database.fetch(f"SELECT DISTINCT source FROM memory.{table}")}
-    stored = {row["source"] for row in await database.fetch("SELECT source FROM memory.passage")}
-    assert indexed == stored
-    return len(stored)
 
 
 async def talk(ada: Client, turns: int = TURNS) -> None:
