@@ -1,18 +1,17 @@
 """Messages to the domain's models and back: pure, and the only place that knows both."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from agentmesh.agent.v1 import activity_pb2, agent_service_pb2, agent_spec_pb2, team_pb2
-from agentmesh.memory.v1 import context_pb2, fact_pb2
+from agentmesh.memory.v1 import context_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from agent_service.adapters.recalled import recalled_fact, recalled_passage, recalled_turn
 from agent_service.domain import events
 from agent_service.domain.runtime import Capability, RuntimeDescription
-from agent_service.domain.task import ChatTurn, Limits, Peer, RecalledFact, RecalledItem, RecalledTurn, Task
+from agent_service.domain.task import ChatTurn, Limits, Peer, RecalledItem, Task
 from agent_service.domain.team import Member, Team, TeamKind, TeamTask
 from agent_service.domain.tool import Tool
 from meshkit.rpc.failure import to_failure
@@ -147,17 +146,13 @@ def _limits_of(limits: agent_spec_pb2.RunLimits) -> Limits:
 
 
 def _recalled_of(item: context_pb2.ContextItem) -> RecalledItem:
-    if item.WhichOneof("source") == "fact":
-        fact = item.fact
-        by_agent = fact.origin == fact_pb2.FACT_ORIGIN_AGENT
-        return RecalledFact(_time_of(fact, "update_time"), fact.key, fact.value, by_agent)
-    turn = item.interaction
-    return RecalledTurn(_time_of(turn, "create_time"), turn.input, turn.output)
-
-
-def _time_of(message: Any, field: str) -> datetime | None:
-    moment: Timestamp = getattr(message, field)
-    return moment.ToDatetime(UTC) if message.HasField(field) else None
+    match item.WhichOneof("source"):
+        case "fact":
+            return recalled_fact(item.fact)
+        case "passage":
+            return recalled_passage(item.passage)
+        case _:
+            return recalled_turn(item.interaction)
 
 
 def _step_finished(event: events.StepFinished) -> activity_pb2.StepFinished:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent_service.domain.team import Team
 
-__all__ = ["ChatTurn", "Limits", "Peer", "RecalledFact", "RecalledItem", "RecalledTurn", "Task"]
+__all__ = ["ChatTurn", "Limits", "Peer", "RecalledFact", "RecalledItem", "RecalledPassage", "RecalledTurn", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class RecalledTurn:
     when: datetime | None
     input: str
     output: str
+    said_by: str = "user"
+    """Who said the input, as people say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,20 @@ class RecalledFact:
     when: datetime | None
     key: str
     value: str
-    by_agent: bool
-    """True when an agent noted it, so nobody has confirmed it."""
+    said_by: str
+    """Who said it, as people say it, e.g. `told by the user`."""
 
 
-RecalledItem = RecalledTurn | RecalledFact
+@dataclass(frozen=True, slots=True)
+class RecalledPassage:
+    """A piece of one of the user's documents."""
+
+    title: str
+    citation: str
+    text: str
+
+
+RecalledItem = RecalledTurn | RecalledFact | RecalledPassage
 
 
 @dataclass(frozen=True, slots=True)

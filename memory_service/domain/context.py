@@ -1,17 +1,19 @@
-"""What an agent should know before it answers: recent turns, then facts and turns that fit, within a budget.
+"""What an agent should know before it answers: recent turns, then facts, turns and passages that fit, within a budget.
 
 Owns which layers are asked, what is left out as said already, and who gets the budget first:
 
-    recent turns, newest first, up to half  ─►  facts and turns, best first  ─►  older recent turns with what is left
+    recent turns, newest first, up to half  ─►  facts, up to a quarter  ─►  turns and passages, best first
+                                            ─►  facts and older recent turns with what is left
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memory_service.domain.model import Fact, Interaction, Kind, Layer, Owner, Place, owner_of
-from memory_service.domain.ports import FactStore, InteractionStore, Recent
-from memory_service.domain.ranking import distinct, fit, tokens_of
+from memory_service.domain.decay import weight
+from memory_service.domain.model import USERS_OWN, Fact, Interaction, Kind, Layer, Owner, Passage, Place, owner_of
+from memory_service.domain.ports import Clock, DocumentStore, FactStore, InteractionStore, Recent
+from memory_service.domain.ranking import Recalled, distinct, fit, tokens_of
 from memory_service.domain.search import Search
 from meshkit.context import CallContext
 
@@ -29,6 +31,7 @@ class ContextQuery:
     recent: int
     semantic: int
     facts: int
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class ContextItem:
     layer: Layer
     score: float
     tokens: int
-    source: Interaction | Fact
+    source: Recalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +57,57 @@ class Context:
         return sum(item.tokens for item in self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """What fits, with its scores, best first of each kind; and the layers that were searched by words only."""
+
+    turns: Sequence[Interaction]
+    facts: Sequence[Fact]
+    passages: Sequence[Passage]
+    scores: dict[str, float]
+    degraded: Sequence[Layer]
+
+
 class Contexts:
     """Gathers contexts."""
 
-    def __init__(self, interactions: InteractionStore, facts: FactStore, recent: Recent, search: Search) -> None:
-        self._interactions, self._facts, self._recent, self._search = interactions, facts, recent, search
+    def __init__(
+        self,
+        interactions: InteractionStore,
+        facts: FactStore,
+        documents: DocumentStore,
+        recent: Recent,
+        search: Search,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._interactions, self._facts, self._documents = interactions, facts, documents
+        self._recent, self._search, self._clock = recent, search, clock
 
     async def gather(self, caller: CallContext, query: ContextQuery) -> Context:
         """Return what is known. Raises PermissionDenied, and Unavailable when Postgres does not answer."""
         owner = owner_of(caller, query.user)
-        recent, (turns, facts, degraded) = await asyncio.gather(self._latest(owner, query), self._fitting(owner, query))
-        scores = {item.id: score for item, score in turns} | {item.id: score for item, score in facts}
-        newest = distinct(recent)
-        old = distinct([turn for turn, _ in turns], newest)[: query.semantic]
-        fitting: list[Interaction | Fact] = [*old, *(fact for fact, _ in facts)]
-        fitting.sort(key=lambda item: -scores[item.id])
+        latest, fitting = await asyncio.gather(self._latest(owner, query), self._fitting(owner, query))
+        newest = distinct(latest)
+        turns = distinct(fitting.turns, newest)[: query.semantic]
+        facts = distinct(fitting.facts)[: query.facts]
+        passages = distinct(fitting.passages, turns)[: query.documents]
+        found: list[Recalled] = [*turns, *passages]
+        found.sort(key=lambda item: -fitting.scores[item.id])
 
+        # Facts come before longer things that fit as well: they are short, and who the user is matters to every answer.
         first, left = fit(newest, query.budget // 2)
-        chosen, left = fit(fitting, query.budget // 2 + query.budget % 2 + left)
+        kept_facts, facts_left = fit(facts, query.budget // 4)
+        kept, left = fit(found, query.budget - query.budget // 2 - query.budget // 4 + left + facts_left)
+        more_facts, left = fit([fact for fact in facts if fact not in kept_facts], left)
         rest, _ = fit([turn for turn in newest if turn not in first], left)
         shown = [turn for turn in reversed(newest) if turn in first or turn in rest]
+        chosen: list[Recalled] = [*kept_facts, *more_facts, *kept]
+        chosen.sort(key=lambda item: -fitting.scores[item.id])
         return Context(
             [ContextItem(Layer.RECENT, 1.0, tokens_of(turn), turn) for turn in shown]
-            + [ContextItem(_layer(item), scores[item.id], tokens_of(item), item) for item in chosen],
-            degraded,
+            + [ContextItem(_layer(item), fitting.scores[item.id], tokens_of(item), item) for item in chosen],
+            fitting.degraded,
         )
 
     async def _latest(self, owner: Owner, query: ContextQuery) -> Sequence[Interaction]:
@@ -85,41 +115,52 @@ class Contexts:
             return []
         return await self._recent.latest(owner, query.session, query.recent)
 
-    async def _fitting(
-        self, owner: Owner, query: ContextQuery
-    ) -> tuple[list[tuple[Interaction, float]], list[tuple[Fact, float]], list[Layer]]:
-        """Return turns and facts with their scores, best first, and the layers that were searched by words only."""
-        wanted = {Kind.INTERACTION: query.semantic, Kind.FACT: query.facts}
+    async def _fitting(self, owner: Owner, query: ContextQuery) -> _Fitting:
+        wanted = {Kind.INTERACTION: query.semantic, Kind.FACT: query.facts, Kind.DOCUMENT: query.documents}
         places = [Place(owner, kind) for kind, limit in wanted.items() if limit]
         if not places:
-            return [], [], []
+            return _Fitting([], [], [], {}, [])
         found = await self._search.find(query.query, *places)
         scored = {place.kind: ids for place, ids in zip(places, found.places, strict=True)}
-        # More turns than asked for: recent ones and repetitions among them are left out afterwards.
+        # More than asked for: repetitions among them, recent turns, and facts that are old are left out afterwards.
         turns = dict(scored.get(Kind.INTERACTION, [])[: 2 * query.semantic + query.recent])
-        facts = dict(scored.get(Kind.FACT, [])[: query.facts])
-        known_turns, known_facts, standing = await asyncio.gather(
+        facts = dict(scored.get(Kind.FACT, [])[: 2 * query.facts])
+        passages = dict(scored.get(Kind.DOCUMENT, [])[: 2 * query.documents])
+        known_turns, known_facts, known_passages, standing = await asyncio.gather(
             self._interactions.load(owner, list(turns), largest=4 * query.budget),
             self._facts.load(owner, list(facts)),
-            self._standing(owner, query, facts),
+            self._documents.load(owner, list(passages)),
+            self._facts.standing(owner, query.facts),
         )
-        degraded = [_LAYERS[place.kind] for place in places] if found.degraded else []
-        best_facts = [(known_facts[source], score) for source, score in facts.items() if source in known_facts]
-        return (
-            [(known_turns[source], score) for source, score in turns.items() if source in known_turns],
-            (best_facts + [(fact, 0.0) for fact in standing])[: query.facts],
-            degraded,
+        now = self._clock()
+        scores = turns | passages
+        scores |= {fact: score * weight(known_facts[fact], now) for fact, score in facts.items() if fact in known_facts}
+        # What agents, tools and documents said is told when it fits, and not because nothing fits better.
+        fit_to_tell = (
+            fact for fact in known_facts.values() if fact.origin in USERS_OWN or facts[fact.id] >= _LEAST_FIT
+        )
+        best = sorted(fit_to_tell, key=lambda fact: -scores[fact.id])
+        # Who the user is and how they like things is worth knowing whatever they ask.
+        best += [fact for fact in standing if fact.id not in scores]
+        scores |= {fact.id: 0.0 for fact in standing if fact.id not in scores}
+        return _Fitting(
+            [known_turns[turn] for turn in turns if turn in known_turns],
+            best,
+            [known_passages[passage] for passage in passages if passage in known_passages],
+            scores,
+            [_LAYERS[place.kind] for place in places] if found.degraded else [],
         )
 
-    async def _standing(self, owner: Owner, query: ContextQuery, found: dict[str, float]) -> list[Fact]:
-        """Return who the user is and how they like things, which is worth knowing whatever they ask."""
-        if len(found) >= query.facts:
-            return []
-        return [fact for fact in await self._facts.standing(owner, query.facts) if fact.id not in found]
+
+_LEAST_FIT = 0.1  # a cosine of a third with no word shared, or a seventh of the question's words
+_LAYERS = {Kind.INTERACTION: Layer.SEMANTIC, Kind.FACT: Layer.FACTS, Kind.DOCUMENT: Layer.DOCUMENTS}
 
 
-_LAYERS = {Kind.INTERACTION: Layer.SEMANTIC, Kind.FACT: Layer.FACTS}
-
-
-def _layer(item: Interaction | Fact) -> Layer:
-    return Layer.FACTS if isinstance(item, Fact) else Layer.SEMANTIC
+def _layer(item: Recalled) -> Layer:
+    match item:
+        case Fact():
+            return Layer.FACTS
+        case Passage():
+            return Layer.DOCUMENTS
+        case Interaction():
+            return Layer.SEMANTIC

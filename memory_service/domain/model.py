@@ -10,6 +10,7 @@ from meshkit.context import ACT_AS_SCOPE, CallContext
 from meshkit.errors import InvalidArgument
 
 __all__ = [
+    "USERS_OWN",
     "Document",
     "Fact",
     "FactCategory",
@@ -153,6 +154,10 @@ _TRUST = {
 }
 
 
+USERS_OWN = frozenset({FactOrigin.CLIENT, FactOrigin.EXTRACTION})
+"""Who speaks in the user's own words."""
+
+
 class FactChange(StrEnum):
     """How a version of a fact came to be. What is contested was never believed."""
 
@@ -274,6 +279,7 @@ class Layer(StrEnum):
     RECENT = "RECENT"
     SEMANTIC = "SEMANTIC"
     FACTS = "FACTS"
+    DOCUMENTS = "DOCUMENTS"
 
 
 Item = TypeVar("Item")

@@ -3,14 +3,16 @@
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from memory_service.domain.model import Fact, Interaction
+from memory_service.domain.model import Fact, Interaction, Passage
 
-__all__ = ["distinct", "fit", "tokens_of"]
+__all__ = ["Recalled", "distinct", "fit", "tokens_of"]
 
-Item = TypeVar("Item", Interaction, Fact, Interaction | Fact)
+Recalled = Interaction | Fact | Passage
+
+Item = TypeVar("Item", Interaction, Fact, Passage, Recalled)
 
 
-def distinct(items: Iterable[Item], seen: Iterable[Item] = ()) -> list[Item]:
+def distinct(items: Iterable[Item], seen: Iterable[Recalled] = ()) -> list[Item]:
     """Return the items whose text is new, in order: of things said twice, the first is enough."""
     known = {_text(item) for item in seen}
     fresh = []
@@ -32,15 +34,21 @@ def fit(items: Iterable[Item], budget: int) -> tuple[list[Item], int]:
     return kept, budget
 
 
-def tokens_of(item: Interaction | Fact) -> int:
-    """Return about how many tokens a turn or fact takes: a quarter of its UTF-8 bytes, rounded up."""
+def tokens_of(item: Recalled) -> int:
+    """Return about how many tokens an item takes: a quarter of its UTF-8 bytes, rounded up."""
     size = sum(len(part.encode()) for part in _parts(item))
     return -(-size // 4)
 
 
-def _text(item: Interaction | Fact) -> Hashable:
-    return tuple(part.strip().casefold() for part in _parts(item))
+def _text(item: Recalled) -> Hashable:
+    return tuple(" ".join(part.split()).casefold() for part in _parts(item) if part.strip())
 
 
-def _parts(item: Interaction | Fact) -> tuple[str, str]:
-    return (item.key, item.value) if isinstance(item, Fact) else (item.input, item.output)
+def _parts(item: Recalled) -> tuple[str, ...]:
+    match item:
+        case Fact():
+            return (item.key, item.value)
+        case Passage():
+            return (item.text,)
+        case Interaction():
+            return (item.input, item.output)

@@ -65,6 +65,8 @@ class PostgresDocuments:
 
     async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Passage]:
         """Return the owner's passages among the ids."""
+        if not ids:
+            return {}
         with driver_errors():
             rows = await self._pool.fetch(QUERIES["load_passages"], owner.tenant, owner.user, ids)
         return {row["id"]: passage_of(row) for row in rows}

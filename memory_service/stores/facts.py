@@ -101,12 +101,16 @@ class PostgresFacts:
 
     async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Fact]:
         """Return the owner's facts among the ids that are true now."""
+        if not ids:
+            return {}
         with driver_errors():
             rows = await self._pool.fetch(QUERIES["load_facts"], owner.tenant, owner.user, ids)
         return {row["id"]: fact_of(row) for row in rows}
 
     async def standing(self, owner: Owner, limit: int) -> Sequence[Fact]:
         """Return profile and preferences in the user's own words, the most important first."""
+        if not limit:
+            return []
         with driver_errors():
             rows = await self._pool.fetch(QUERIES["standing_facts"], owner.tenant, owner.user, limit)
         return [fact_of(row) for row in rows]

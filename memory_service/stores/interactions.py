@@ -59,6 +59,8 @@ class PostgresInteractions:
         self, owner: Owner, ids: Sequence[str], *, largest: int = MAX_ANSWER_BYTES
     ) -> Mapping[str, Interaction]:
         """Return the owner's turns among the ids."""
+        if not ids:
+            return {}
         with driver_errors():
             rows = await self._pool.fetch(
                 QUERIES["load_interactions"], owner.tenant, owner.user, ids, largest, MAX_ANSWER_BYTES

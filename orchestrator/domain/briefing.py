@@ -16,7 +16,7 @@ __all__ = ["Briefing"]
 
 _HISTORY_BYTES = 64 * 1024
 _HISTORY_RUNS = 100  # two messages each: the most that an agent takes
-_ALL_LAYERS = (1, 2, 3)  # recent, semantic, facts: nothing answered
+_ALL_LAYERS = (1, 2, 3, 4)  # recent, semantic, facts, documents: nothing answered
 
 
 class Briefing:

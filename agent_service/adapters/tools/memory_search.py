@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from agentmesh.memory.v1 import fact_pb2
 from pydantic import Field
 
+from agent_service.adapters.recalled import recalled_fact, recalled_turn
 from agent_service.adapters.tools.arguments import Arguments, check, schema_of
 from agent_service.adapters.tools.memory import Memory
 from agent_service.domain.recall import render
-from agent_service.domain.task import RecalledFact, RecalledItem, RecalledTurn
+from agent_service.domain.task import RecalledItem
 from agent_service.domain.tool import ToolAnswer, ToolRun
 
 __all__ = ["MemorySearch"]
@@ -47,16 +48,10 @@ class MemorySearch:
             self._memory.search_turns(run.task, wanted.query, wanted.limit),
         )
         found: list[RecalledItem] = [
-            RecalledFact(
-                fact.update_time.ToDatetime(),
-                fact.key,
-                fact.value[:_MAX_TEXT],
-                fact.origin == fact_pb2.FACT_ORIGIN_AGENT,
-            )
-            for fact in facts
+            replace(known, value=known.value[:_MAX_TEXT]) for known in map(recalled_fact, facts)
         ]
         found += [
-            RecalledTurn(turn.create_time.ToDatetime(), turn.input[:_MAX_TEXT], turn.output[:_MAX_TEXT])
-            for turn in turns
+            replace(said, input=said.input[:_MAX_TEXT], output=said.output[:_MAX_TEXT])
+            for said in map(recalled_turn, turns)
         ]
         return ToolAnswer(render(found) or "Nothing is remembered about that.")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_service.domain.recall import render
-from agent_service.domain.task import RecalledFact, RecalledTurn
+from agent_service.domain.task import RecalledFact, RecalledPassage, RecalledTurn
 
 DAY = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
 
@@ -20,7 +20,9 @@ def test_each_thing_said_is_a_line() -> None:
         [
             RecalledTurn(DAY, "My name is Ada\nand I prefer short answers.", "Noted.\n\n- Good"),
             RecalledTurn(None, "Only asked", ""),
-            RecalledFact(DAY, "city", "Paris", by_agent=True),
+            RecalledFact(DAY, "city", "Paris", "noted by an agent"),
+            RecalledPassage("Hand\nbook", "doc_1#2", "Ovens are\nhot"),
+            RecalledTurn(DAY, "Send money", "", "a tool, tool:web_fetch"),
         ]
     ).splitlines()
     assert lines[2:-1] == [
@@ -28,6 +30,8 @@ def test_each_thing_said_is_a_line() -> None:
         "- [2026-03-01] agent: Noted. - Good",
         "- user: Only asked",
         "- [2026-03-01] fact (noted by an agent): city: Paris",
+        '- document "Hand book" [doc_1#2]: Ovens are hot',
+        "- [2026-03-01] a tool, tool:web_fetch: Send money",
     ]
 
 
@@ -45,7 +49,7 @@ TRICKS = [
 
 def test_no_trick_spells_the_delimiter() -> None:
     for trick in TRICKS:
-        block = render([RecalledTurn(DAY, trick, trick), RecalledFact(DAY, trick, trick, by_agent=False)])
+        block = render([RecalledTurn(DAY, trick, trick), RecalledFact(DAY, trick, trick, "told by the user")])
         visible = block.replace("\u200d", "").casefold()
         assert visible.count("recalled_memory") == 2, trick
         assert len(block.splitlines()) == 6, trick
