@@ -1,19 +1,27 @@
-"""`mesh memory`: search and delete; what concerns facts is `facts`, documents `documents`."""
+"""`mesh memory`: search, context and delete; what concerns facts is `facts`, documents `documents`."""
 
 from typing import Annotated
 
 import typer
-from agentmesh.memory.v1.context_pb2 import ContextItem
-from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
+from agentmesh.memory.v1.context_pb2 import ContextItem, MemoryLayer
+from agentmesh.memory.v1.context_service_pb2 import (
+    GetContextRequest,
+    GetContextResponse,
+    RenderPromptRequest,
+    RenderPromptResponse,
+)
 from agentmesh.memory.v1.document_service_pb2 import DeleteDocumentRequest
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest
+from agentmesh.memory.v1.origin_pb2 import Origin
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.text import Text
 
 from meshclient import MeshClient
 from meshctl.commands.arguments import JsonOption, UserOption
 from meshctl.commands.call import call
 from meshctl.commands.documents import ingest, list_documents
-from meshctl.commands.facts import explain, list_facts, put_fact, supersede
-from meshctl.console import err, print_message, print_table
+from meshctl.commands.facts import explain, list_facts, origin_of, put_fact, supersede
+from meshctl.console import err, out, plain, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 from meshkit.ids import is_id
 
@@ -30,27 +38,49 @@ app.command("explain")(explain)
 @app.command("search")
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, in plain words.")],
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many turns and how many facts at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many of each kind at most.")] = 10,
     user: UserOption = "",
     json: JsonOption = False,
     state: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Find facts and turns of conversations by meaning: what an agent would be given."""
+    """Find facts, turns of conversations and passages of documents, by words and by meaning."""
+    request = GetContextRequest(
+        user=user,
+        query=query,
+        token_budget=100_000,
+        recent_limit=0,
+        semantic_limit=limit,
+        fact_limit=limit,
+        document_limit=limit,
+    )
 
     async def work(client: MeshClient) -> GetContextResponse:
-        request = GetContextRequest(
-            user=user, query=query, token_budget=100_000, recent_limit=0, semantic_limit=limit, fact_limit=limit
-        )
         return await client.context.GetContext(request)
 
+    _show(call(state, work), json=json)
+
+
+@app.command("context")
+def context(
+    query: Annotated[str, typer.Argument(help="The question or message to be answered.")],
+    session: Annotated[str, typer.Option(help="The session whose latest turns are wanted.")] = "",
+    budget: Annotated[int, typer.Option(min=1, max=100_000, help="How many tokens all items may take.")] = 2000,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Print the text that a model would be given.")] = False,
+    user: UserOption = "",
+    json: JsonOption = False,
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Show what an agent would be given before it answers: with scores, sources and what it costs."""
+    request = GetContextRequest(user=user, query=query, session=session, token_budget=budget)
+
+    async def work(client: MeshClient) -> RenderPromptResponse:
+        return await client.context.RenderPrompt(RenderPromptRequest(context=request))
+
     answer = call(state, work)
-    if json:
-        print_message(answer)
+    if prompt:
+        out.print(Text(plain(answer.text)), soft_wrap=True)
         return
-    found = sorted(answer.items, key=lambda item: -item.score)
-    print_table(("score", "kind", "what", "when"), ((f"{item.score:.2f}", *_row(item)) for item in found))
-    if answer.degraded:
-        err.print("the vector index did not answer: only words were compared", style="yellow")
+    _show(answer.context, json=json)
 
 
 @app.command("delete")
@@ -69,7 +99,33 @@ def delete(
     call(state, work)
 
 
-def _row(item: ContextItem) -> tuple[str, str, str]:
-    if item.HasField("fact"):
-        return "fact", f"{item.fact.key}: {item.fact.value}", item.fact.update_time.ToDatetime().strftime("%Y-%m-%d")
-    return "turn", item.interaction.input, item.interaction.create_time.ToDatetime().strftime("%Y-%m-%d")
+def _show(answer: GetContextResponse, *, json: bool) -> None:
+    if json:
+        print_message(answer)
+        return
+    rows = (
+        (f"{item.score:.2f}", MemoryLayer.Name(item.layer).removeprefix("MEMORY_LAYER_").lower(), *_row(item))
+        for item in answer.items
+    )
+    print_table(("score", "layer", "what", "said by", "when", "tokens"), rows)
+    if answer.degraded:
+        err.print("the vector index did not answer: only words were compared", style="yellow")
+
+
+def _row(item: ContextItem) -> tuple[str, str, str, str]:
+    match item.WhichOneof("source"):
+        case "fact":
+            fact = item.fact
+            told = f"{fact.key}: {fact.value}", origin_of(fact), _day(fact.update_time)
+        case "passage":
+            passage = item.passage
+            told = passage.text, f"{passage.title} [{passage.document}#{passage.number}]", ""
+        case _:
+            turn = item.interaction
+            said_by = Origin.Name(turn.origin).removeprefix("ORIGIN_").lower()
+            told = turn.input, turn.speaker or turn.source or said_by, _day(turn.create_time)
+    return (*told, str(item.tokens))
+
+
+def _day(time: Timestamp) -> str:
+    return time.ToDatetime().strftime("%Y-%m-%d")
