@@ -35,8 +35,6 @@ begin
   return new;
 end $$;
 create trigger passage_is_written before insert or update on passage for each row execute function passage_is_written();
-insert into outbox (target, tenant, user_id, kind, source, session)
-select 'words', tenant, user_id, kind, source, session from passage;
 
 -- Changes whenever rows of an owner are deleted: who keeps them then reads all of them anew. The owner is a hash, which
 -- outlives an erasure and names nobody.

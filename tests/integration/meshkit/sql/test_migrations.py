@@ -1,6 +1,7 @@
 """Migrations on a real Postgres: order, lock, checksum, failure."""
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -51,3 +52,23 @@ async def test_a_failing_file_leaves_nothing_and_frees_the_lock(pool: Pool, sche
         await migrate(pool, schema, [FIRST, broken])
     assert await pool.fetchval("SELECT to_regclass('half')") is None
     assert await asyncio.wait_for(migrate(pool, schema, [FIRST, SECOND]), 5) == 1
+
+
+async def test_whoever_waits_for_a_lock_lets_others_pass(pool: Pool, schema: str) -> None:
+    await migrate(pool, schema, [FIRST])
+    async with pool.acquire() as reader:
+        reading = reader.transaction()
+        await reading.start()
+        await reader.fetch("SELECT * FROM things")
+        migrating = asyncio.create_task(migrate(pool, schema, [FIRST, SECOND]))
+        longest = 0.0
+        for number in range(30):  # writers come while the reader keeps the table, and the migration wants it
+            began = time.monotonic()
+            await pool.execute("INSERT INTO things (id) VALUES ($1)", number)
+            longest = max(longest, time.monotonic() - began)
+            await asyncio.sleep(0.05)
+        assert not migrating.done()
+        await reading.rollback()
+        assert await asyncio.wait_for(migrating, 10) == 1
+    assert 0.1 < longest < 1.5, "they waited for the migration, and not for the reader"
+    assert await pool.fetchval("SELECT count(*) FROM things WHERE name = ''") == 30
