@@ -7,6 +7,7 @@ that one user's rows lie scattered as they do in life. Queries are new every tim
 
 import argparse
 import asyncio
+import json
 import random
 import tempfile
 import time
@@ -23,13 +24,13 @@ from agentmesh.memory.v1.interaction_service_pb2 import SearchInteractionsReques
 from bench.memory_alone import TENANT, started
 from bench.report import Table, listed, machine, spread
 from memory_service.adapters.embedding.forward import DIMENSION
+from memory_service.adapters.embedding.weights import find_model
 from memory_service.retrieval.lexicon import pack
 from meshclient import MeshClient, new_request_id
 from meshkit.ids import new_id
 
 _ROOT = Path(__file__).resolve().parents[1]
 _USER = "measured"
-_SYLLABLES = ("ba", "ke", "lo", "mi", "nu", "ra", "se", "ti", "vo", "du", "fa", "ge", "hi", "jo", "pu", "wa")
 _SESSION_TURNS = 40
 _TOKEN_BYTES = 48
 _ROWS_AT_ONCE = 5000
@@ -50,7 +51,7 @@ def main() -> None:
 async def _measure(directory: Path, turns: int, sizes: Sequence[int], calls: int) -> None:
     print(listed(machine(_ROOT)), end="\n\n", flush=True)
     chance = random.Random(7)
-    words = ["".join(chance.choices(_SYLLABLES, k=chance.randint(2, 4))) for _ in range(20_000)]
+    words = _vocabulary()
     async with started(directory) as stores:
         async with stores.serve() as (address, _), stores.client(address, "warm") as client:
             await _store(client, chance, words)  # makes the tables, that of the vectors too
@@ -118,6 +119,19 @@ class _Row:
         self.session = f"s-{place // (_SESSION_TURNS * 100)}-{owner}"
         self.said = _sentence(chance, words, chance.randint(8, 40))
         self.time = _START + timedelta(seconds=place)
+
+
+def _vocabulary() -> list[str]:
+    """Return English words, the frequent ones first: those that the offline model has whole."""
+    model = find_model()
+    if model is None:
+        raise SystemExit("the offline model is not installed")
+    vocabulary: dict[str, int] = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    return [
+        word
+        for word in sorted(vocabulary, key=vocabulary.__getitem__)
+        if word.isalpha() and word.isascii() and len(word) > 2
+    ]
 
 
 async def _timed(calls: int, call: Callable[[], Awaitable[None]]) -> tuple[float, list[float]]:

@@ -5,6 +5,7 @@ a score is measured against the other candidates of the same question. It reads 
 weights. A column that is equal for all candidates (no name in the question, one speaker only) changes no ranking.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from memory_service.retrieval import lexicon
 
-__all__ = ["Scene", "columns", "matrix"]
+__all__ = ["Scene", "by_meaning", "by_words", "columns", "matrix"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -33,14 +34,16 @@ _FACTS = ("by_named", "date", "question")
 class Scene:
     """One question over one user's turns, which stand in order of session and of place in it."""
 
-    found: lexicon.TermCounts
-    """The question's terms, those of speakers' names left out, in every turn."""
+    words: Sequence[Floats]
+    """From `by_words`, the question without the names of speakers."""
+    meaning: Sequence[Floats]
+    """From `by_meaning`, the question without names; where the store did not return a turn, the least that it returned.
+
+    Empty if the meaning is not known."""
     session: Ints
     """(turns,): any number that differs between sessions that touch."""
     chosen: Ints
     """(candidates,): places of the turns to rank, each once; at least one."""
-    dense: Floats | None
-    """(turns,): cosine to the question without names; where the store did not return a turn, the least it returned."""
     matches: Floats | None
     """(candidates, question tokens): from `maxsim.best_matches`, the question without names."""
     token_weights: Floats | None
@@ -60,24 +63,26 @@ def columns(*, dense: bool, matches: bool) -> tuple[str, ...]:
 
 def matrix(scene: Scene) -> Floats:
     """Return (candidates, columns): what `columns` names for a scene with as many kinds of vectors."""
-    scores = [values[scene.chosen] for values in _scores(scene)]
+    scores = [values[scene.chosen] for values in (*scene.words, *scene.meaning)]
     scores += _match_scores(scene)
     facts = [scene.by_named, scene.date_match, scene.asks_back]
     stacked: Floats = np.stack([*map(_standard, scores), *facts], axis=1, dtype=np.float32, casting="unsafe")
     return stacked
 
 
-def _scores(scene: Scene) -> list[Floats]:
-    found, session = scene.found, scene.session
-    scores = [
+def by_words(found: lexicon.TermCounts, session: Ints) -> tuple[Floats, ...]:
+    """Return the scores of each turn by the question's terms: its own, with near and wide neighbours, its session's."""
+    return (
         lexicon.bm25(found),
         lexicon.bm25(found.windows(session, _NEAR)),
         lexicon.bm25(found.windows(session, _WIDE)),
         lexicon.bm25(found.sessions(session))[_rank_of_session(session)],
-    ]
-    if scene.dense is not None:
-        scores += [scene.dense, lexicon.spread(scene.dense - scene.dense.min(), session, _NEAR)]
-    return scores
+    )
+
+
+def by_meaning(cosines: Floats, session: Ints) -> tuple[Floats, ...]:
+    """Return each turn's scores by its cosine to the question: its own, and with its neighbours'."""
+    return cosines, lexicon.spread(cosines - cosines.min(), session, _NEAR)
 
 
 def _match_scores(scene: Scene) -> list[Floats]:

@@ -25,7 +25,7 @@ DENSE_LIMIT = 200
 """Turns that are asked for by meaning."""
 _WORDS_LIMIT = 200  # turns that enter the pool by their words
 _RERANKED = 120  # turns whose tokens are compared: they hold 97.4 % of the evidence, the pool 99.0 %
-_WINDOW = (0.5, 0.25)  # what a neighbour's words count, by its distance
+_NEAR = 1  # of `features.by_words`: with a turn's neighbours more of the evidence is found than without
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float32]
@@ -39,6 +39,8 @@ class Pool:
     question: Question
     shard: WordShard
     scene: features.Scene
+    rarity: Sequence[float]
+    """How rare each of the bare question's terms is among the owner's turns."""
 
     @classmethod
     def drawn(
@@ -49,8 +51,8 @@ class Pool:
         `nearest` are the turns most alike to the bare question with their cosine; without it, words decide alone.
         """
         found = lexicon.TermCounts.of(shard.lexicon, question.bare_terms)
-        near = lexicon.bm25(found.windows(shard.sessions, _WINDOW))
-        chosen = _best(near, _WORDS_LIMIT)
+        words = features.by_words(found, shard.sessions)
+        chosen = _best(words[_NEAR], _WORDS_LIMIT)
         if nearest is not None:
             there = [shard.numbers[source] for source in nearest if source in shard.numbers]
             chosen = np.union1d(chosen, np.array(there, dtype=np.int64))
@@ -61,17 +63,17 @@ class Pool:
         by_named = np.array([row.head in question.named for row in rows], dtype=bool)
         times = [_EPOCH + timedelta(microseconds=row.place) for row in rows]
         scene = features.Scene(
-            found=found,
+            words=words,
+            meaning=() if nearest is None else features.by_meaning(_cosines(nearest, shard), shard.sessions),
             session=shard.sessions,
             chosen=chosen,
-            dense=None if nearest is None else _cosines(nearest, shard),
             matches=None,
             token_weights=None,
             by_named=by_named,
             date_match=date_matches(question.text, times),
             asks_back=np.array([row.asks for row in rows], dtype=bool),
         )
-        return cls(question, shard, scene)
+        return cls(question, shard, scene, lexicon.idf(found).tolist())
 
     @property
     def sources(self) -> Sequence[str]:
@@ -89,7 +91,7 @@ class Pool:
         """Return the pool with its tokens compared to those of the bare question."""
         if not tokens:
             return self
-        rarity = dict(zip(self.question.bare_terms, lexicon.idf(self.scene.found).tolist(), strict=True))
+        rarity = dict(zip(self.question.bare_terms, self.rarity, strict=True))
         matches = maxsim.best_matches(reading.states, [tokens.get(source, b"") for source in self.sources])
         scene = replace(self.scene, matches=matches, token_weights=token_weights(reading.words, rarity))
         return replace(self, scene=scene)

@@ -35,7 +35,7 @@ class Weights:
 
     def score(self, scene: features.Scene) -> Floats:
         """Return (candidates,): higher is better, comparable within one question only. Takes the set that fits."""
-        name = "words" if scene.dense is None else "dense" if scene.matches is None else "full"
+        name = "words" if not scene.meaning else "dense" if scene.matches is None else "full"
         scores: Floats = features.matrix(scene) @ self.sets[name]
         return scores
 
