@@ -28,9 +28,12 @@ Wrap = Callable[[VectorStore], VectorStore]
 class ConfiguredEngines:
     """`domain.indexes.Engines` of a configuration. What is opened is closed with `opened`."""
 
-    def __init__(self, settings: Config, pool: Pool, *models: Embedder, opened: AsyncExitStack, wrap: Wrap) -> None:
+    def __init__(
+        self, settings: Config, callers: Pool, owner: Pool, *models: Embedder, opened: AsyncExitStack, wrap: Wrap
+    ) -> None:
         """The first of the models is the one that is wanted."""
-        self._settings, self._pool, self._opened, self._wrap = settings, pool, opened, wrap
+        self._settings, self._opened, self._wrap = settings, opened, wrap
+        self._callers, self._owner = callers, owner
         self._models = {(model.model, model.dimension): model for model in reversed(models)}
         self._qdrant = None
         if settings.qdrant_url is not None:
@@ -45,7 +48,7 @@ class ConfiguredEngines:
     async def prepare(self) -> None:
         """Make sure that the database has pgvector, which only Qdrant makes dispensable. Raises ConfigError."""
         try:
-            await install_pgvector(self._pool)
+            await install_pgvector(self._owner)
             self._has_pgvector = True
         except ConfigError:
             if self._qdrant is None:
@@ -65,7 +68,7 @@ class ConfiguredEngines:
     def _vectors(self, name: IndexName) -> VectorStore | None:
         match name.engine:
             case "pgvector" if self._has_pgvector:
-                return PgVectors(self._pool, name.model, name.dimension)
+                return PgVectors(self._callers, self._owner, name.model, name.dimension)
             case "qdrant" if self._qdrant is not None:
                 return QdrantVectors(self._qdrant, self._settings.qdrant_prefix, name.model, name.dimension)
             case _:

@@ -44,6 +44,7 @@ from memory_service.stores.recent import RedisRecent
 from memory_service.stores.registry import IndexRegistry
 from memory_service.stores.sources import PostgresSources
 from memory_service.stores.tokens import PostgresTokens
+from memory_service.stores.walls import CALLERS, caller_settings, install_callers
 from memory_service.stores.words import PostgresWords, WordRewriter
 from meshkit.auth.authenticator import build_authenticator
 from meshkit.background import running
@@ -78,11 +79,15 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     )
     opened = server.resources
 
-    # Stores. One context needs five connections at once, for some milliseconds each.
-    pool = await opened.enter_async_context(
-        open_pool(settings.database_url.get_secret_value(), "memory", min_size=2, max_size=12)
+    # Stores. Workers serve every tenant; what callers ask is asked behind the wall of their own tenant and user. One
+    # context needs five connections at once, for some milliseconds each.
+    database = settings.database_url.get_secret_value()
+    workers_pool = await opened.enter_async_context(open_pool(database, "memory", min_size=2, max_size=12))
+    await install_callers(workers_pool)
+    await migrate(workers_pool, "memory", read_migrations("memory_service.stores.migrations"))
+    callers_pool = await opened.enter_async_context(
+        open_pool(database, "memory", min_size=2, max_size=12, role=CALLERS, settings=caller_settings)
     )
-    await migrate(pool, "memory", read_migrations("memory_service.stores.migrations"))
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=_CACHE_SECONDS,
@@ -90,7 +95,8 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
         retry=Retry(NoBackoff(), 0),
     )
     opened.push_async_callback(redis.aclose)
-    interactions, facts = PostgresInteractions(pool), PostgresFacts(pool)
+    interactions, facts = PostgresInteractions(callers_pool), PostgresFacts(callers_pool)
+    passages = PostgresDocuments(callers_pool)
     recent = RedisRecent(redis, interactions)
 
     # Index
@@ -99,24 +105,23 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     if offline is not None:
         opened.push_async_callback(offline.close)
     models = (embedder, offline) if offline else (embedder,)
-    engines = ConfiguredEngines(settings, pool, *models, opened=opened, wrap=wrap_vectors)
+    engines = ConfiguredEngines(settings, callers_pool, workers_pool, *models, opened=opened, wrap=wrap_vectors)
     await engines.prepare()
-    indexes = PostgresIndexes(IndexRegistry(pool), engines)
+    indexes = PostgresIndexes(IndexRegistry(workers_pool), engines)
     await indexes.want()
-    tokens = PostgresTokens(pool)
     search = HybridSearch(
-        PostgresWords(pool),
+        PostgresWords(callers_pool),
         indexes,
-        tokens,
+        PostgresTokens(callers_pool),
         weights=load_weights(settings.ranking_file),
         reader=offline,
         warn=_warn,
     )
 
     # Workers
-    sources = PostgresSources(pool)
-    words = WordRewriter(pool, sources)
-    reader = TokenIndexer(sources, offline, tokens) if offline else None
+    sources = PostgresSources(workers_pool)
+    words = WordRewriter(workers_pool, sources)
+    reader = TokenIndexer(sources, offline, PostgresTokens(workers_pool)) if offline else None
 
     async def index(changes: Collection[Change]) -> Collection[Source]:
         changed = [change.source for change in changes]
@@ -136,19 +141,19 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
             await recent.forget(owner, session)
         return [change.source for change in changes]
 
-    workers = (
-        Worker(pool, indexes.target_in_use, index),
-        Worker(pool, indexes.target_building, index),
-        Worker(pool, "recent", forget),
-        Worker(pool, "words", rewrite),
-    )
-
     def wake() -> None:
         for worker in workers:
             worker.wake()
 
+    workers = (
+        Worker(workers_pool, indexes.target_in_use, index),
+        Worker(workers_pool, indexes.target_building, index),
+        Worker(workers_pool, "recent", forget),
+        Worker(workers_pool, "words", rewrite),
+    )
+
     await opened.enter_async_context(
-        running(*(worker.keep_working() for worker in workers), indexes.keep_building(), _keep_tidy(pool))
+        running(*(worker.keep_working() for worker in workers), indexes.keep_building(), _keep_tidy(workers_pool))
     )
 
     # Verbs and services
@@ -164,16 +169,16 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     )
     server.add(
         context_service_pb2_grpc.add_ContextServiceServicer_to_server,
-        ContextServicer(Contexts(interactions, facts, recent, search)),
+        ContextServicer(Contexts(interactions, facts, passages, recent, search, clock=_now)),
         f"{_PACKAGE}.ContextService",
     )
-    documents = Documents(PostgresDocuments(pool), search, FileReader(), wake=wake, new_id=new_id, clock=_now)
+    documents = Documents(passages, search, FileReader(), wake=wake, new_id=new_id, clock=_now)
     server.add(
         document_service_pb2_grpc.add_DocumentServiceServicer_to_server,
         DocumentServicer(documents),
         f"{_PACKAGE}.DocumentService",
     )
-    server.watch("postgres", ping_of(pool))
+    server.watch("postgres", ping_of(workers_pool))
     server.watch("redis", redis.ping, critical=False)
     server.watch("vectors", indexes.ping, critical=False)
     return server

@@ -2,7 +2,7 @@
 
 Owns the order of the start, the server's settings, the roles and the database. It listens on 127.0.0.1 only, every
 connection needs a password (scram-sha-256). The superuser `postgres` is for setting up; services are `mesh`, which owns
-the database `mesh` and nothing else.
+the database `mesh` and nothing else. `agentmesh_memory` owns nothing: memory answers its callers with no more rights.
 """
 
 import signal
@@ -110,6 +110,9 @@ async def _set_up(admin_url: str, password: str) -> bool:
     try:
         if not await server.fetchval("select exists (select from pg_roles where rolname = 'mesh')"):
             await server.execute("create role mesh login")
+        if not await server.fetchval("select exists (select from pg_roles where rolname = 'agentmesh_memory')"):
+            await server.execute("create role agentmesh_memory nologin")
+        await server.execute("grant agentmesh_memory to mesh")
         await server.execute(f"alter role mesh password '{password}'")  # the file decides, also one that was renewed
         if not await server.fetchval("select exists (select from pg_database where datname = 'mesh')"):
             await server.execute("create database mesh owner mesh")

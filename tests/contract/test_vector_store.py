@@ -47,7 +47,7 @@ async def store(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
                 await migrate(pool, "vector_test", MIGRATIONS)
                 stack.push_async_callback(pool.execute, "DROP SCHEMA vector_test CASCADE")
                 await install_pgvector(pool)
-                made = PgVectors(pool, "Some/Model-v1", DIMENSION)
+                made = PgVectors(pool, pool, "Some/Model-v1", DIMENSION)
             case _:
                 client = AsyncQdrantClient(location=":memory:")
                 stack.push_async_callback(client.close)
@@ -191,7 +191,7 @@ async def test_nothing_is_left_out_among_many(store: VectorStore) -> None:
 
 async def test_an_approximate_index_that_somebody_adds_costs_no_recall(pool: Pool) -> None:
     """The planner would walk it over all owners and filter afterwards; the query forbids it."""
-    store = PgVectors(pool, "trap", DIMENSION)
+    store = PgVectors(pool, pool, "trap", DIMENSION)
     await store.reset()
     await put(store, *(point(turn(f"int_{number:03}"), unit(0, towards=1, by=number / 60)) for number in range(50)))
     crowd = [point(turn(f"int_b{number:04}", BOB), unit(0, towards=2, by=number / 4000)) for number in range(3000)]
@@ -206,7 +206,7 @@ async def test_an_approximate_index_that_somebody_adds_costs_no_recall(pool: Poo
 
 
 async def test_the_index_of_another_model_is_another(pool: Pool) -> None:
-    old, new = PgVectors(pool, "old", DIMENSION), PgVectors(pool, "new", 4)
+    old, new = PgVectors(pool, pool, "old", DIMENSION), PgVectors(pool, pool, "new", 4)
     await old.reset()
     await put(old, point(turn("int_a"), unit(0)))
     assert not await new.exists()

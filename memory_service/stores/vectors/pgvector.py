@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS {table} (
 CREATE INDEX IF NOT EXISTS {table}_written ON {table} (tenant, user_id, kind, written);
 CREATE OR REPLACE TRIGGER rows_are_deleted AFTER DELETE ON {table}
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION rows_are_deleted();
+SELECT build_wall('{table}', 'select');
 """
 
 _KEPT_BYTES = 192 * 1024 * 1024
@@ -95,29 +96,31 @@ async def install_pgvector(pool: Pool) -> None:
 class PgVectors:
     """`domain.vectors.VectorStore` on pgvector."""
 
-    def __init__(self, pool: Pool, model: str, dimension: int, *, most_bytes: int = _KEPT_BYTES) -> None:
-        """Keep at most `most_bytes` of vectors in this process."""
+    def __init__(
+        self, callers: Pool, owner: Pool, model: str, dimension: int, *, most_bytes: int = _KEPT_BYTES
+    ) -> None:
+        """Search for callers, behind their wall, and write as the owner; keep at most `most_bytes` in this process."""
         self.name = f"pgvector/{model}/{dimension}"
-        self._ping = ping_of(pool)
-        self._pool, self._dimension = pool, dimension
+        self._ping = ping_of(owner)
+        self._callers, self._owner, self._dimension = callers, owner, dimension
         self._table = _table(self.name, model)
         statement = NEW_ROWS.format(table=self._table, most=KEPT_ROWS)
-        self._kept = Mirror(pool, statement, VectorShard.empty(dimension), VectorShard.plus, most_bytes=most_bytes)
+        self._kept = Mirror(callers, statement, VectorShard.empty(dimension), VectorShard.plus, most_bytes=most_bytes)
 
     async def exists(self) -> bool:
         """Tell whether the table is there."""
         with driver_errors():
-            return bool(await self._pool.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table))
+            return bool(await self._owner.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table))
 
     async def reset(self) -> None:
         """Make the table, empty."""
-        async with transaction(self._pool) as connection:
+        async with transaction(self._owner) as connection:
             await connection.execute(_CREATE.format(table=self._table, dimension=self._dimension))
             await connection.execute(f"TRUNCATE {self._table}")
 
     async def drop(self) -> None:
         """Drop the table."""
-        async with transaction(self._pool) as connection:
+        async with transaction(self._owner) as connection:
             await connection.execute("SET LOCAL lock_timeout = '500ms'")  # searches must not wait behind us
             await connection.execute(f"DROP TABLE IF EXISTS {self._table}")
             await connection.execute("DELETE FROM deletion WHERE relation = $1", self._table)
@@ -127,7 +130,7 @@ class PgVectors:
         gone = sorted(_columns(source) for source in sources)  # sorted: two processes lock rows in the same order
         new = sorted((*_columns(point.source), point.piece, point.session, _text(point.vector)) for point in points)
         with _index_errors():
-            async with transaction(self._pool) as connection:
+            async with transaction(self._owner) as connection:
                 await connection.execute(_DELETE.format(table=self._table), *_turned(gone, 4))
                 await connection.execute(_INSERT.format(table=self._table), *_turned(new, 7))
 
@@ -139,7 +142,7 @@ class PgVectors:
         if not shard.overflown:
             return await asyncio.to_thread(shard.best, vector, place.session, limit)
         with _index_errors(), driver_errors():
-            rows = await self._pool.fetch(
+            rows = await self._callers.fetch(
                 _SEARCH.format(table=self._table), owner.tenant, owner.user, place.kind, place.session,
                 _text(vector), limit,
             )  # fmt: skip

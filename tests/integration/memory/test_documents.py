@@ -16,6 +16,7 @@ from agentmesh.memory.v1.document_service_pb2 import (
 
 from memory_service.domain.model import Kind, Owner, Place
 from memory_service.domain.vectors import VectorStore
+from meshkit.context import CallContext, use
 from meshkit.errors import InvalidArgument, NotFound
 from tests.integration.memory.conftest import Client, Mesh, request_id, until
 
@@ -130,7 +131,8 @@ async def test_deleting_leaves_nothing(mesh: Mesh, tenant: str, database: "async
     likeness = [1.0] + [0.0] * 383
 
     async def indexed() -> dict[str, float]:
-        return await indexes[0].search(place, likeness, 100)
+        with use(CallContext(tenant, "ada")):
+            return await indexes[0].search(place, likeness, 100)
 
     await until(indexed, lambda found: len(found) == made.passages)
     await ada.documents.DeleteDocument(DeleteDocumentRequest(document=made.id))

@@ -16,6 +16,7 @@ from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest
 from memory_service.domain.model import Kind, Owner, Place
 from meshctl.embedded.postgres import start_postgres
 from meshctl.embedded.valkey import start_valkey
+from meshkit.context import CallContext, use
 from meshkit.errors import Unavailable
 from tests.integration.memory.conftest import Mesh, until
 from tests.integration.memory.faulty import faulty
@@ -81,7 +82,8 @@ async def test_a_document_that_goes_while_the_index_is_down_is_forgotten_when_it
     vector = [1.0] + [0.0] * 383
 
     async def indexed() -> set[str]:
-        return set(await index.search(Place(Owner(tenant, "ada"), Kind.DOCUMENT), vector, 10))
+        with use(CallContext(tenant, "ada")):
+            return set(await index.search(Place(Owner(tenant, "ada"), Kind.DOCUMENT), vector, 10))
 
     await until(indexed, lambda found: found == {f"{new.id}#1"}, seconds=20)
 
