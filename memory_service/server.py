@@ -164,7 +164,7 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     )
     server.add(
         interaction_service_pb2_grpc.add_InteractionServiceServicer_to_server,
-        InteractionServicer(Interactions(interactions, recent, search, wake=wake, new_id=new_id, clock=_now)),
+        InteractionServicer(Interactions(interactions, search, wake=wake, new_id=new_id, clock=_now)),
         f"{_PACKAGE}.InteractionService",
     )
     server.add(

@@ -1,16 +1,14 @@
 """What callers may do with turns: store, list, search."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from memory_service.domain.model import Interaction, Kind, Match, Origin, Place, owner_of
-from memory_service.domain.ports import Clock, InteractionStore, Recent, RequestKey, Wake
+from memory_service.domain.ports import Clock, InteractionStore, RequestKey, Wake
 from memory_service.domain.positions import position_in_time, time_position
 from memory_service.domain.search import Search
 from meshkit.context import CallContext
-from meshkit.errors import MeshError
 from meshkit.ids import IdFactory
 from meshkit.paging import Page, PageQuery
 
@@ -38,10 +36,8 @@ class TurnDraft:
 class Interactions:
     """The verbs on turns."""
 
-    def __init__(
-        self, store: InteractionStore, recent: Recent, search: Search, *, wake: Wake, new_id: IdFactory, clock: Clock
-    ) -> None:
-        self._store, self._recent, self._search = store, recent, search
+    def __init__(self, store: InteractionStore, search: Search, *, wake: Wake, new_id: IdFactory, clock: Clock) -> None:
+        self._store, self._search = store, search
         self._wake, self._new_id, self._clock = wake, new_id, clock
 
     async def store(self, caller: CallContext, key: RequestKey, user: str, draft: TurnDraft) -> Interaction:
@@ -63,9 +59,6 @@ class Interactions:
         )
         stored = await self._store.add(key, turn)
         self._wake()
-        if stored.session:
-            with suppress(MeshError):  # the outbox tells the cache again
-                await self._recent.forget(stored.owner, stored.session)
         return stored
 
     async def list(self, caller: CallContext, user: str, session: str, size: int, token: str) -> Page[Interaction]:

@@ -84,6 +84,10 @@ class InteractionStore(Protocol):
         """Return the owner's turns older than the (time, id) given, newest first; of one session if it is set."""
         ...
 
+    async def version(self, owner: Owner, session: str) -> str:
+        """Return what changes with every change of the session's turns; empty while there is none to go by."""
+        ...
+
     async def load(
         self, owner: Owner, ids: Sequence[str], *, largest: int = MAX_ANSWER_BYTES
     ) -> Mapping[str, Interaction]:
@@ -195,10 +199,6 @@ class Recent(Protocol):
 
     async def latest(self, owner: Owner, session: str, limit: int) -> Sequence[Interaction]:
         """Return the session's latest turns, newest first. A cache that is down costs time, not turns."""
-        ...
-
-    async def forget(self, owner: Owner, session: str) -> None:
-        """Make the next `latest` read the truth. Raises Unavailable."""
         ...
 
 

@@ -55,6 +55,12 @@ class PostgresInteractions:
                 rows = await self._pool.fetch(QUERIES["list_all_interactions"], owner.tenant, owner.user, *place)
         return page_of(rows, limit, interaction_of)
 
+    async def version(self, owner: Owner, session: str) -> str:
+        """Return what changes with every change of the session's turns."""
+        with driver_errors():
+            found: str | None = await self._pool.fetchval(QUERIES["session_version"], owner.tenant, owner.user, session)
+        return found or ""
+
     async def load(
         self, owner: Owner, ids: Sequence[str], *, largest: int = MAX_ANSWER_BYTES
     ) -> Mapping[str, Interaction]:

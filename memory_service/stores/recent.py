@@ -1,22 +1,23 @@
 """The latest turns of a session, in Redis: a list per session, made from Postgres when it is asked for.
 
-Owns the keys and what makes a list stale. A list is only ever made whole and dropped whole:
+Owns the keys and when a list is believed. Every change of a session's turns changes its version, in the same
+transaction (`session_version`); a list begins with the version it was made from:
 
-    read:  list there? ─► else watch the mark, read Postgres, write the list unless the mark moved meanwhile
-    write: commit ─► move the mark, drop the list     (again through the outbox, should the process die in between)
+    read:  ask Postgres for the version ─► list with this version? ─► else read Postgres, write the list
 
-A Redis that is down or slow costs a read of Postgres, and no more.
+So Redis is never believed about what is new, whatever it lost, kept or missed, and no writer has to reach it. One that
+is down or slow costs a read of Postgres, and no more.
 """
 
 import json
+import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import quote
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError
 
 from memory_service.domain.model import Interaction, Origin, Owner
 from memory_service.domain.ports import InteractionStore
@@ -26,8 +27,8 @@ __all__ = ["RedisRecent", "session_key"]
 
 _TURNS = 20  # of a session; who asks for more is answered by Postgres
 _LIST_BYTES = 256 * 1024  # a longer list is not kept: a few long talks must not fill the memory of all
-_LIST_SECONDS = 3600
-_MARK_SECONDS = 60  # longer than any read of Postgres takes
+_LIST_SECONDS = 900
+_AWAY_SECONDS = 1.0  # a Redis that did not answer is left alone: asking it would cost every reader its time limit
 
 
 def session_key(owner: Owner, session: str, what: str) -> str:
@@ -40,49 +41,61 @@ class RedisRecent:
 
     def __init__(self, redis: Redis, turns: InteractionStore) -> None:
         self._redis, self._turns = redis, turns
+        self._away_until = 0.0
 
     async def latest(self, owner: Owner, session: str, limit: int) -> Sequence[Interaction]:
         """Return the latest turns, newest first."""
-        if limit > _TURNS:
+        version = ""
+        if limit <= _TURNS and time.monotonic() >= self._away_until:
+            version = await self._turns.version(owner, session)
+        if not version:
             return (await self._turns.list(owner, session, None, limit)).items
         try:
-            kept = await self._kept(owner, session, limit)
-            if kept:
-                return kept
-            return (await self._make(owner, session))[:limit]
+            kept = await self._kept(owner, session, version, limit)
         except (RedisError, OSError):
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             return (await self._turns.list(owner, session, None, limit)).items
+        if kept is not None:
+            return kept
+        turns = (await self._turns.list(owner, session, None, _TURNS)).items
+        try:
+            await self._keep(owner, session, version, turns)
+        except (RedisError, OSError):
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+        return turns[:limit]
 
     async def forget(self, owner: Owner, session: str) -> None:
-        """Drop the list. Raises Unavailable."""
+        """Drop the list: what was deleted must not stay, though nobody would be told of it. Raises Unavailable."""
+        # The version before this one has a list of its own, and a mark that says that it changed.
         mark = session_key(owner, session, "mark")
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.incr(mark)
-                pipe.expire(mark, _MARK_SECONDS)
-                pipe.delete(session_key(owner, session, "recent"))
+                pipe.expire(mark, 60)
+                pipe.delete(session_key(owner, session, "recent"), session_key(owner, session, "turns"))
                 await pipe.execute()
         except (RedisError, OSError) as error:
             raise Unavailable("the cache does not answer") from error
 
-    async def _kept(self, owner: Owner, session: str, limit: int) -> list[Interaction]:
-        lines = await self._redis.lrange(session_key(owner, session, "recent"), 0, limit - 1)
-        return [_from_json(line, owner, session) for line in lines]
+    async def _kept(self, owner: Owner, session: str, version: str, limit: int) -> list[Interaction] | None:
+        lines = await self._redis.lrange(session_key(owner, session, "turns"), 0, limit)
+        if not lines or lines[0] != version.encode():
+            return None
+        return [_from_json(line, owner, session) for line in lines[1:]]
 
-    async def _make(self, owner: Owner, session: str) -> Sequence[Interaction]:
-        key = session_key(owner, session, "recent")
+    async def _keep(self, owner: Owner, session: str, version: str, turns: Sequence[Interaction]) -> None:
+        key = session_key(owner, session, "turns")
+        lines = [_to_json(turn) for turn in turns]
+        if not turns or sum(map(len, lines)) > _LIST_BYTES:
+            return
         async with self._redis.pipeline(transaction=True) as pipe:
-            await pipe.watch(session_key(owner, session, "mark"))
-            turns = (await self._turns.list(owner, session, None, _TURNS)).items
-            lines = [_to_json(turn) for turn in turns]
-            if turns and sum(map(len, lines)) <= _LIST_BYTES:
-                pipe.multi()  # type: ignore[no-untyped-call]
-                pipe.delete(key)
-                pipe.rpush(key, *lines)
-                pipe.expire(key, _LIST_SECONDS)
-                with suppress(WatchError):  # a turn was stored while we read: the next reader makes the list
-                    await pipe.execute()
-        return turns
+            pipe.delete(key)
+            pipe.rpush(key, version, *lines)
+            pipe.expire(key, _LIST_SECONDS)
+            await pipe.execute()
+        # We may have slept since we read: what was deleted in the meantime must not stay, though nobody believes it.
+        if await self._turns.version(owner, session) != version:
+            await self._redis.delete(key)
 
 
 def _to_json(turn: Interaction) -> str:
@@ -94,5 +107,5 @@ def _to_json(turn: Interaction) -> str:
 def _from_json(line: bytes | str, owner: Owner, session: str) -> Interaction:
     kept = json.loads(line)
     kept["create_time"] = datetime.fromisoformat(kept["create_time"])
-    kept["origin"] = Origin(kept["origin"]) if "origin" in kept else Origin.USER  # a list made by an older process
+    kept["origin"] = Origin(kept["origin"])
     return Interaction(owner=owner, session=session, **kept)

@@ -15,9 +15,7 @@ SERVICES = ("orchestrator", "memory_service", "agent_service")
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
 
 # What `domain/` may import beside the standard library and itself.
-DOMAIN_MAY_IMPORT = {
-    f"meshkit.{module}" for module in ("context", "errors", "failpoints", "ids", "paging", "quoting")
-}
+DOMAIN_MAY_IMPORT = {f"meshkit.{module}" for module in ("context", "errors", "failpoints", "ids", "paging", "quoting")}
 
 # A framework lives in exactly one file, so that replacing it touches one file.
 ONE_FILE_FRAMEWORKS = {

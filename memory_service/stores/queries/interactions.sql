@@ -27,6 +27,10 @@ WITH page AS (
 )
 SELECT * FROM running WHERE total - size <= $6 ORDER BY create_time DESC, id DESC
 
+-- session_version --
+-- Text, for the driver knows no transaction numbers.
+SELECT version::text FROM session_version WHERE tenant = $1 AND user_id = $2 AND session = $3
+
 -- load_interactions --
 -- In the order asked for, until the text is enough for one answer; what is larger than $4 is passed over.
 WITH wanted AS (

@@ -8,7 +8,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from agentmesh.memory.v1.context_pb2 import MEMORY_LAYER_FACTS, MEMORY_LAYER_RECENT, MEMORY_LAYER_SEMANTIC
+from agentmesh.memory.v1.context_pb2 import (
+    MEMORY_LAYER_DOCUMENTS,
+    MEMORY_LAYER_FACTS,
+    MEMORY_LAYER_RECENT,
+    MEMORY_LAYER_SEMANTIC,
+)
 from agentmesh.memory.v1.document_service_pb2 import DeleteDocumentRequest
 from agentmesh.memory.v1.interaction_service_pb2 import SearchInteractionsRequest
 from agentmesh.memory.v1.memory_service_pb2 import DeleteFactRequest
@@ -34,7 +39,7 @@ async def test_a_slow_index_costs_half_a_second_and_the_answer_says_so(mesh: Mes
     answer = await ada.recall("What is my name?", session="one", recent_limit=1)
     took = time.monotonic() - started
     assert 0.5 <= took <= 0.8
-    assert set(answer.degraded) == {MEMORY_LAYER_SEMANTIC, MEMORY_LAYER_FACTS}
+    assert set(answer.degraded) == {MEMORY_LAYER_SEMANTIC, MEMORY_LAYER_FACTS, MEMORY_LAYER_DOCUMENTS}
     assert {item.layer for item in answer.items} == {MEMORY_LAYER_RECENT, MEMORY_LAYER_FACTS}
     found = await ada.turns.SearchInteractions(SearchInteractionsRequest(query="name"))
     assert found.degraded
