@@ -31,6 +31,13 @@ class Config(ServiceSettings):
     """Its model."""
     embeddings_key: SecretStr | None = None
     """Its API key, if it asks for one."""
+    extraction_model_url: str | None = Field(default=None, pattern="^https?://")
+    """The base of an OpenAI-compatible API that looks for facts in what users say, for tenants that want it; none:
+    built-in rules for English, which are no language model."""
+    extraction_model: str | None = None
+    """Its model."""
+    extraction_model_key: SecretStr | None = None
+    """Its API key, if it asks for one."""
     ranking_file: Path | None = None
     """Weights of the search for turns learned elsewhere (`python -m bench.locomo --learn`); none: those that come with
     the service."""
@@ -41,6 +48,8 @@ class Config(ServiceSettings):
     def _an_endpoint_has_a_model(self) -> Self:
         if self.embeddings_url and not self.embeddings_model:
             raise ValueError("MESH_EMBEDDINGS_MODEL must name a model of MESH_EMBEDDINGS_URL")
+        if self.extraction_model_url and not self.extraction_model:
+            raise ValueError("MESH_EXTRACTION_MODEL must name a model of MESH_EXTRACTION_MODEL_URL")
         return self
 
 

@@ -28,6 +28,8 @@ from memory_service.domain.indexing import Indexer
 from memory_service.domain.interactions import Interactions
 from memory_service.domain.model import Source
 from memory_service.engines import ConfiguredEngines, Wrap
+from memory_service.extraction import add_extraction
+from memory_service.privacy import add_privacy
 from memory_service.retrieval.reading import TokenIndexer
 from memory_service.retrieval.search import HybridSearch
 from memory_service.retrieval.weights import load_weights
@@ -150,10 +152,17 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
         Worker(workers_pool, indexes.target_building, index),
         Worker(workers_pool, "recent", forget),
         Worker(workers_pool, "words", rewrite),
+        add_extraction(server, settings, callers=callers_pool, workers=workers_pool, wake=wake, clock=_now),
     )
 
+    retention = add_privacy(server, indexes, recent, callers=callers_pool, workers=workers_pool, wake=wake, clock=_now)
     await opened.enter_async_context(
-        running(*(worker.keep_working() for worker in workers), indexes.keep_building(), _keep_tidy(workers_pool))
+        running(
+            *(worker.keep_working() for worker in workers),
+            indexes.keep_building(),
+            retention.keep_deleting(),
+            _keep_tidy(workers_pool),
+        )
     )
 
     # Verbs and services

@@ -109,9 +109,10 @@ class Assembly:
         return self._service(f"agent-{runtime}", "agent_service", settings, python=ensure(runtime))
 
     def _memory(self) -> dict[str, str]:
-        embeddings = {name: value for name, value in self._environ.items() if name.startswith("MESH_EMBEDDINGS")}
+        models = ("MESH_EMBEDDINGS", "MESH_EXTRACTION")
+        chosen = {name: value for name, value in self._environ.items() if name.startswith(models)}
         qdrant = {name: value for name, value in self._environ.items() if name.startswith("QDRANT_")}
-        return {**self._shared, **qdrant, **embeddings, "MESH_CACHE_DIR": str(self._state.cache)}
+        return {**self._shared, **qdrant, **chosen, "MESH_CACHE_DIR": str(self._state.cache)}
 
     def _orchestrator(self) -> dict[str, str]:
         return {

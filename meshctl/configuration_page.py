@@ -25,10 +25,11 @@ that name the variable, never its value.
 
 `./mesh up` sets what the services need to find each other. It takes these from its own environment: `DATABASE_URL`,
 `REDIS_URL`, `QDRANT_URL`, `QDRANT_API_KEY` (servers of yours instead of the embedded ones); `MESH_MODEL_URL`,
-`MESH_MODEL`, `MESH_MODEL_KEY` and the other `MESH_MODEL_…` (your model); `MESH_EMBEDDINGS_…`; `MESH_LIMIT_…`;
-`MESH_WEB_ALLOW`, `MESH_WIKIPEDIA_URL`, `MESH_ARXIV_URL` (what agents may read beside the public web);
-`MESH_MAX_RUNS…`; `MESH_EVENT_RETENTION_DAYS`; `MESH_LOG_LEVEL`; `MESH_OTLP_ENDPOINT`; `MESH_ORIGINS` (web pages that
-may call, separated by spaces). The commands that talk to a mesh read `MESH_ADDRESS`, `MESH_TOKEN` and `MESH_STATE`.
+`MESH_MODEL`, `MESH_MODEL_KEY` and the other `MESH_MODEL_…` (your model); `MESH_EMBEDDINGS_…`;
+`MESH_EXTRACTION_MODEL…`; `MESH_LIMIT_…`; `MESH_WEB_ALLOW`, `MESH_WIKIPEDIA_URL`, `MESH_ARXIV_URL` (what agents may
+read beside the public web); `MESH_MAX_RUNS…`; `MESH_EVENT_RETENTION_DAYS`; `MESH_LOG_LEVEL`; `MESH_OTLP_ENDPOINT`;
+`MESH_ORIGINS` (web pages that may call, separated by spaces). The commands that talk to a mesh read `MESH_ADDRESS`,
+`MESH_TOKEN` and `MESH_STATE`.
 """
 
 _SERVICES = {

@@ -32,6 +32,8 @@ NAMES = (
     "agent.tool.before_call",
     "approval.after_decision_before_resume",
     "lease.renew",
+    "memory.extraction.after_commit",
+    "memory.extraction.before_commit",
     "memory.index.after_reset_before_fill",
     "memory.index.after_switch_before_drop",
     "memory.outbox.after_qdrant_before_mark",

@@ -39,7 +39,7 @@ class PostgresFacts:
         owner = claim.owner
 
         async def effect(connection: Connection) -> bytes:
-            return fact_to_bytes(await self._told(connection, claim, expected_etag, decide))
+            return fact_to_bytes(await self.told(connection, claim, expected_etag, decide))
 
         return fact_from_bytes(await idempotency.once(self._pool, request_of(owner, key), key.digest, effect), owner)
 
@@ -53,7 +53,7 @@ class PostgresFacts:
             row = await connection.fetchrow(QUERIES["lock_fact"], owner.tenant, owner.user, old.key)
             if row is None or row["id"] != old.id:
                 raise NotFound("no such fact")
-            return fact_to_bytes(await self._told(connection, make(fact_of(row)), expected_etag, decide))
+            return fact_to_bytes(await self.told(connection, make(fact_of(row)), expected_etag, decide))
 
         return fact_from_bytes(await idempotency.once(self._pool, request_of(owner, key), key.digest, effect), owner)
 
@@ -124,7 +124,8 @@ class PostgresFacts:
             await delete_words(connection, old)
             await must_follow(connection, old)
 
-    async def _told(self, connection: Connection, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
+    async def told(self, connection: Connection, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
+        """Store what `decide` makes of the claim, in the transaction given; returns the fact. Raises Aborted."""
         if not expected_etag:
             first = decide(None, claim).fact
             if await connection.fetchrow(QUERIES["add_fact"], *_values(first)) is not None:

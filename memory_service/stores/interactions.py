@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from memory_service.domain.model import Interaction, Owner
+from memory_service.domain.model import Interaction, Origin, Owner
 from memory_service.domain.ports import MAX_ANSWER_BYTES, RequestKey, Rows
 from memory_service.stores.rows import QUERIES, interaction_of, must_follow, page_of, put_words, request_of
 from meshkit.errors import NotFound
@@ -32,6 +32,10 @@ class PostgresInteractions:
             )  # fmt: skip
             await put_words(connection, turn)
             await must_follow(connection, turn)
+            if turn.origin is Origin.USER:
+                await connection.execute(
+                    QUERIES["must_be_looked_through"], owner.tenant, owner.user, turn.id, turn.session
+                )
             return turn.id.encode()  # not the whole: a turn never changes, so it can be read again
 
         stored = (await idempotency.once(self._pool, request_of(owner, key), key.digest, effect)).decode()

@@ -40,7 +40,17 @@ __all__ = [
 
 QUERIES = {
     name: sql
-    for topic in ("documents", "facts", "indexes", "interactions", "outbox", "tokens", "words")
+    for topic in (
+        "documents",
+        "extraction",
+        "facts",
+        "indexes",
+        "interactions",
+        "outbox",
+        "settings",
+        "tokens",
+        "words",
+    )
     for name, sql in load_queries("memory_service.stores.queries", f"{topic}.sql").items()
 }
 """The service's SQL by name."""

@@ -2,7 +2,14 @@
 
 import pytest
 from agentmesh.agent.v1 import agent_service_pb2
-from agentmesh.memory.v1 import context_service_pb2, document_service_pb2, interaction_service_pb2, memory_service_pb2
+from agentmesh.memory.v1 import (
+    context_service_pb2,
+    document_service_pb2,
+    extraction_service_pb2,
+    interaction_service_pb2,
+    memory_service_pb2,
+    settings_service_pb2,
+)
 from agentmesh.orchestrator.v1 import (
     agent_catalog_service_pb2,
     file_service_pb2,
@@ -15,8 +22,10 @@ from google.protobuf.descriptor import ServiceDescriptor
 from agent_service.servicers.agent import AgentServicer
 from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.documents import DocumentServicer
+from memory_service.servicers.extraction import ExtractionServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
+from memory_service.servicers.settings import SettingsServicer
 from orchestrator.servicers.catalog import CatalogServicer
 from orchestrator.servicers.files import FileServicer
 from orchestrator.servicers.ledger import LedgerServicer
@@ -30,6 +39,8 @@ SERVICERS = {
     interaction_service_pb2.DESCRIPTOR.services_by_name["InteractionService"]: InteractionServicer,
     context_service_pb2.DESCRIPTOR.services_by_name["ContextService"]: ContextServicer,
     document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"]: DocumentServicer,
+    extraction_service_pb2.DESCRIPTOR.services_by_name["ExtractionService"]: ExtractionServicer,
+    settings_service_pb2.DESCRIPTOR.services_by_name["MemorySettingsService"]: SettingsServicer,
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"]: RunServicer,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]: LedgerServicer,
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: SessionServicer,

@@ -14,8 +14,10 @@ import pytest_asyncio
 from agentmesh.memory.v1 import (
     context_service_pb2_grpc,
     document_service_pb2_grpc,
+    extraction_service_pb2_grpc,
     interaction_service_pb2_grpc,
     memory_service_pb2_grpc,
+    settings_service_pb2_grpc,
 )
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
 from agentmesh.memory.v1.document_pb2 import Document
@@ -47,13 +49,15 @@ def request_id() -> str:
 
 
 class Client:
-    """The four services as one caller sees them, with the few calls that most tests make."""
+    """The services as one caller sees them, with the few calls that most tests make."""
 
     def __init__(self, channel: Any) -> None:
         self.facts = memory_service_pb2_grpc.MemoryServiceStub(channel)
         self.turns = interaction_service_pb2_grpc.InteractionServiceStub(channel)
         self.contexts = context_service_pb2_grpc.ContextServiceStub(channel)
         self.documents = document_service_pb2_grpc.DocumentServiceStub(channel)
+        self.extraction = extraction_service_pb2_grpc.ExtractionServiceStub(channel)
+        self.settings = settings_service_pb2_grpc.MemorySettingsServiceStub(channel)
 
     async def say(self, text: str, answer: str = "", *, session: str = "", **fields: Any) -> Interaction:
         request = StoreInteractionRequest(request_id=request_id(), input=text, output=answer, session=session, **fields)

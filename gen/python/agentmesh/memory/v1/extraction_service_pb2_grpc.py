@@ -55,8 +55,9 @@ class ExtractionServiceServicer(object):
     """
 
     def ExtractFacts(self, request, context):
-        """Looks through one turn now. Returns NOT_FOUND for a turn that is not there. A retry is safe: the same turn gives
-        the same facts again.
+        """Looks through one turn now. Returns NOT_FOUND for a turn that is not there, and FAILED_PRECONDITION if the tenant's
+        settings say off; if they say dry run, it is one. A retry is safe: a turn gives its facts once, and what was found
+        is told again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

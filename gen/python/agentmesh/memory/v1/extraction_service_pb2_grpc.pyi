@@ -28,8 +28,9 @@ class ExtractionServiceStub:
         agentmesh.memory.v1.extraction_service_pb2.ExtractFactsRequest,
         agentmesh.memory.v1.extraction_pb2.Extraction,
     ]
-    """Looks through one turn now. Returns NOT_FOUND for a turn that is not there. A retry is safe: the same turn gives
-    the same facts again.
+    """Looks through one turn now. Returns NOT_FOUND for a turn that is not there, and FAILED_PRECONDITION if the tenant's
+    settings say off; if they say dry run, it is one. A retry is safe: a turn gives its facts once, and what was found
+    is told again.
     """
 
     ListExtractions: grpc.UnaryUnaryMultiCallable[
@@ -47,8 +48,9 @@ class ExtractionServiceAsyncStub:
         agentmesh.memory.v1.extraction_service_pb2.ExtractFactsRequest,
         agentmesh.memory.v1.extraction_pb2.Extraction,
     ]
-    """Looks through one turn now. Returns NOT_FOUND for a turn that is not there. A retry is safe: the same turn gives
-    the same facts again.
+    """Looks through one turn now. Returns NOT_FOUND for a turn that is not there, and FAILED_PRECONDITION if the tenant's
+    settings say off; if they say dry run, it is one. A retry is safe: a turn gives its facts once, and what was found
+    is told again.
     """
 
     ListExtractions: grpc.aio.UnaryUnaryMultiCallable[
@@ -68,8 +70,9 @@ class ExtractionServiceServicer(metaclass=abc.ABCMeta):
         request: agentmesh.memory.v1.extraction_service_pb2.ExtractFactsRequest,
         context: _ServicerContext,
     ) -> typing.Union[agentmesh.memory.v1.extraction_pb2.Extraction, collections.abc.Awaitable[agentmesh.memory.v1.extraction_pb2.Extraction]]:
-        """Looks through one turn now. Returns NOT_FOUND for a turn that is not there. A retry is safe: the same turn gives
-        the same facts again.
+        """Looks through one turn now. Returns NOT_FOUND for a turn that is not there, and FAILED_PRECONDITION if the tenant's
+        settings say off; if they say dry run, it is one. A retry is safe: a turn gives its facts once, and what was found
+        is told again.
         """
 
     @abc.abstractmethod
