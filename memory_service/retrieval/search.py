@@ -93,6 +93,8 @@ class HybridSearch:
     async def _rank(
         self, question: Question, place: Place, shard: WordShard, meaning: Meaning | None
     ) -> Sequence[tuple[str, float]]:
+        if not shard.rows:
+            return []
         if place.kind is not Kind.INTERACTION:
             return rank_alone(question, shard, meaning.nearest if meaning else None, place.session)
         pool = Pool.drawn(question, shard, meaning.nearest if meaning else None, place.session)
