@@ -141,9 +141,8 @@ class _Gate:
                 yield Span(at, at + len(quote))
 
     def _verdict_at(self, place: Span, candidate: Candidate, key: Key) -> Verdict:
-        whole = sentence_around(self._text, place)
-        value = _value_in(self._text, place, candidate.value)
-        sentence = Sentence(self._text, whole, place, value or place)
+        value = _value_in(self._text, place, candidate.value) or place
+        sentence = Sentence(self._text, sentence_around(self._text, value), place, value)
         line = self._text[self._text.rfind("\n", 0, place.start) + 1 :].split("\n", 1)[0]
         if self._said.holds(sentence.quote, candidate.value, key.name, line):
             return Verdict.RECALLED

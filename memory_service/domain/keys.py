@@ -58,7 +58,7 @@ _I_AM = r"i'?m|i am"
 
 _TOPICS = {
     "name": _topic(rf"name|call(?:ed)? me|{_I_AM}|this is|go by", _PROFILE, 0.9),
-    "home": _topic(r"liv(?:e|es|ing)\b|home|based|mov(?:e|ed|ing)|relocat|resid|settled", _PROFILE, 0.8),
+    "home": _topic(r"liv(?:e|es|ed|ing)\b|home|based|mov(?:e|ed|ing)|relocat|resid|settled", _PROFILE, 0.8),
     "hometown": _topic(r"born|grew up|from|raised|native", _PROFILE, 0.6),
     "employer": _topic(r"work|job|employ|join|hired|start|company|at\b|for\b", _PROFILE, 0.7),
     "job": _topic(rf"{_I_AM}|work|job|profession|occupation|becam|promoted|as an?\b", _PROFILE, 0.7),

@@ -22,7 +22,7 @@ _VERBS = (
     "|plays|turned|turns|became|started|got|grew|and|will|can|would"
 )
 _SUBJECT = re.compile(
-    rf"(?P<other>\b(?:my|our) (?:[\w-]+ ){{0,2}}?(?:{_OTHERS})(?:'?s)?\b"
+    rf"(?P<other>\b(?i:my|our) (?:[\w-]+ ){{0,2}}?(?:{_OTHERS})(?:'?s)?\b"
     r"|\b(?i:he|she|they|you|your|his|her|their|its|who|whose|someone|somebody|everyone|people|u)\b"
     r"|\b(?i:the|this|that|an?) (?:user|person|customer|human|guy|man|woman|article|author|client|page|document)\b"
     r"|\b(?i:user|customer)\b|\b(?:that|which) \w+(?:s|ed)\b"
@@ -30,17 +30,19 @@ _SUBJECT = re.compile(
     r"|(?P<own>\b(?:[Ii]|[Ii]'\w+|[Ii]m|[Ii]ve|[Mm]e|[Mm]y|[Mm]ine|[Mm]yself|[Ww]e|[Ww]e'\w+|[Oo]ur|[Uu]s)\b)"
 )
 _REPORTED = re.compile(
-    r"\b(?:(?:he|she|they|you|it|people|everyone|somebody|someone|everybody|[A-Z]\w+"
-    r"|(?:my|the|your|an?|this) [\w-]+(?: [\w-]+)?)"
+    r"\b(?:(?:(?i:he|she|they|you|it|people|everyone|somebody|someone|everybody)|[A-Z]\w+"
+    r"|(?i:my|the|your|an?|this) [\w-]+(?: [\w-]+)?)"
     r" (?:said|says|say|told|tells|thinks?|thought|believes?|claims?|claimed|wrote|writes|replied|mentions?|mentioned"
     r"|insists?|assumed?|guessed?|remembers?|recalled|noted|states?|stated|suggests?|suggested|keeps? saying"
     r"|call(?:s|ed)? it)"
-    r"|according to|apparently|supposedly|allegedly|rumou?r has it|the (?:quote|line|lyrics|phrase|sentence|word))\b"
+    r"|(?i:according to|apparently|supposedly|allegedly|rumou?r has it)|(?i:the) (?:quote|line|lyrics|phrase"
+    r"|sentence|word))\b"
 )
 _TOLD_ME_NAMES = re.compile(
     r"\b(?:friends|people|everyone|everybody|they|colleagues|you can|you may) call me\b", re.IGNORECASE
 )
 
+_IS_MINE = re.compile(rf"\W*(?:is|are|was) (?:now )?(?:my|mine|our)\b(?! (?:[\w-]+ )?(?:{_OTHERS})\b)")
 _POLITE = re.compile(
     r"^\W*(?:(?:hi|hello|hey|ok|okay|well|also|and|so|please|thanks)\W+)*(?:(?:can|could|would|will) you )?(?:please )?"
     r"(?:remember|note|keep in mind|bear in mind|know|make a note|save|store)(?: for (?:later|next time))?(?: that"
@@ -129,17 +131,21 @@ def is_of_the_user(sentence: Sentence, key: Key) -> bool:
         return True
     before = _POLITE.sub("", sentence.before)
     if key.relative:
-        relative = re.compile(rf"\b(?:my|our|an?|the) (?:[\w-]+ ){{0,2}}?{key.relative}\b", re.IGNORECASE)
-        return relative.search(sentence.text) is not None and _first_person(sentence.text)
-    told = [match.lastgroup for match in _SUBJECT.finditer(_TOLD_ME_NAMES.sub("i go by", before))]
+        relative = re.compile(rf"\b(my|our|an?|the) (?:[\w-]+ ){{0,2}}?{key.relative}\b(?!'s (?!name))", re.IGNORECASE)
+        found = relative.search(sentence.text)
+        return found is not None and (found[1].casefold() in {"my", "our"} or _first_person(sentence.text))
+    told = list(_SUBJECT.finditer(_TOLD_ME_NAMES.sub("i go by", before)))
     if told:
-        return told[-1] == "own"
-    return _first_person(sentence.quote) and _SUBJECT.match(sentence.value + sentence.after) is None
+        # "My company" is somebody else, but where the user works it is the user's.
+        nearest = told[-1]
+        mine = nearest[0][:2].casefold() in {"my", "ou"}
+        return nearest.lastgroup == "own" or (mine and bool(key.topic and key.topic.told.search(nearest[0])))
+    return _IS_MINE.match(sentence.after) is not None
 
 
 def is_reported(sentence: Sentence) -> bool:
     """Tell whether the sentence repeats what somebody else said."""
-    return _REPORTED.search(_TOLD_ME_NAMES.sub("", sentence.before)) is not None
+    return _REPORTED.search(_TOLD_ME_NAMES.sub("", _POLITE.sub("", sentence.before))) is not None
 
 
 def _first_person(text: str) -> bool:

@@ -73,7 +73,7 @@ async def test_a_correction_supersedes_and_the_old_value_is_explained(mesh: Mesh
     await ada.say("Sorry, it's Porto, not Paris.", session="s")
     third = (await until(lambda: facts(ada), lambda found: found["home"].value == "Porto"))["home"]
     why = await ada.facts.ExplainFact(ExplainFactRequest(fact=third.id))
-    assert [(old.fact.value, old.change) for old in why.replaced][0] == ("Paris", FACT_CHANGE_SUPERSEDED)
+    assert [(old.fact.value, old.change) for old in why.replaced[:1]] == [("Paris", FACT_CHANGE_SUPERSEDED)]
 
 
 async def test_what_was_said_before_does_not_replace_what_was_said_later(mesh: Mesh, tenant: str) -> None:

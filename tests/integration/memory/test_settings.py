@@ -31,9 +31,8 @@ async def test_a_tenant_that_never_said_anything_has_the_defaults(mesh: Mesh, te
     admin = await mesh.client(await mesh.serve(), *SETTINGS, tenant=tenant)
     settings = await read(admin)
     assert settings.extraction == EXTRACTION_MODE_OFF
-    assert not (
-        settings.interaction_retention_days or settings.fact_retention_days or settings.document_retention_days
-    )
+    assert settings.interaction_retention_days == settings.fact_retention_days == 0
+    assert settings.document_retention_days == 0
     assert settings.etag
 
 
