@@ -178,11 +178,8 @@ class Facts:
         times = {name: time.isoformat() for name, time in (("valid", valid_at), ("known", known_at)) if time}
         pages = PageQuery("ListFacts", owner.tenant, {"user": owner.user, "category": category or "", **times})
         after = position_by_key(pages.cursor(token, str))
-        if valid_at is None and known_at is None:
-            rows = await self._store.list(owner, category, after, size)
-        else:
-            now = self._clock()
-            rows = await self._store.list_at(owner, category, after, size, valid_at or now, known_at or now)
+        true_at = valid_at or self._clock()
+        rows = await self._store.list(owner, category, after, size, valid_at=true_at, known_at=known_at)
         return Page(list(rows.items), pages.token((rows.items[-1].key,)) if rows.more else "")
 
     async def versions(self, caller: CallContext, fact: str, size: int, token: str) -> Page[FactVersion]:

@@ -104,7 +104,8 @@ class FactStore(Protocol):
     async def tell(self, key: RequestKey, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
         """Store what `decide` makes of the claim and the fact with its key, once for the request; returns the fact.
 
-        Raises Aborted for another etag.
+        What was said against the fact before is not kept again. Raises Aborted for another etag, and what `decide`
+        raises.
         """
         ...
 
@@ -118,20 +119,20 @@ class FactStore(Protocol):
         """Return the fact. Raises NotFound."""
         ...
 
-    async def list(self, owner: Owner, category: FactCategory | None, after: str, limit: int) -> Rows[Fact]:
-        """Return the owner's facts with keys beyond `after`, by key, that are true now."""
-        ...
-
-    async def list_at(
+    async def list(
         self,
         owner: Owner,
         category: FactCategory | None,
         after: str,
         limit: int,
+        *,
         valid_at: datetime,
-        known_at: datetime,
+        known_at: datetime | None,
     ) -> Rows[Fact]:
-        """Return those that were true at one time, as they were known at another."""
+        """Return the owner's facts with keys beyond `after`, by key: what was true at one time, as known at another.
+
+        `known_at` None is now, whatever the clocks of the processes say that wrote them.
+        """
         ...
 
     async def versions(

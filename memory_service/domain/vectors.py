@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from memory_service.domain.model import Place, Source
+from memory_service.domain.model import Owner, Place, Source
 
 __all__ = ["Point", "VectorStore"]
 
@@ -44,6 +44,12 @@ class VectorStore(Protocol):
 
     async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
         """Return the ids of the sources in the place whose best piece is most alike, with its cosine, best first."""
+
+    async def forget(self, owner: Owner) -> None:
+        """Let everything of the owner be gone. Safe to repeat."""
+
+    async def count(self, owner: Owner) -> int:
+        """Return how many points the owner has."""
 
     async def ping(self) -> object:
         """Return if the engine answers."""

@@ -12,7 +12,7 @@ from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 
-__all__ = ["PostgresDocuments"]
+__all__ = ["PostgresDocuments", "document_of", "remove_document"]
 
 
 class PostgresDocuments:
@@ -30,7 +30,7 @@ class PostgresDocuments:
                 await connection.execute(QUERIES["lock_uri"], owner.tenant, owner.user, document.uri)
                 old = await connection.fetchrow(QUERIES["find_uri"], owner.tenant, owner.user, document.uri)
                 if old is not None:
-                    await _delete(connection, owner, old["id"])
+                    await remove_document(connection, owner, old["id"])
             await connection.execute(
                 QUERIES["add_document"], owner.tenant, owner.user, document.id, document.title, document.uri,
                 document.media_type, dict(document.labels), document.sha256, document.characters, document.passages,
@@ -61,7 +61,7 @@ class PostgresDocuments:
                 QUERIES["list_documents"], owner.tenant, owner.user, *(before or (None, "")), limit + 1,
                 MAX_ANSWER_BYTES,
             )  # fmt: skip
-        return page_of(rows, limit, _document_of)
+        return page_of(rows, limit, document_of)
 
     async def load(self, owner: Owner, ids: Sequence[str]) -> Mapping[str, Passage]:
         """Return the owner's passages among the ids."""
@@ -75,10 +75,11 @@ class PostgresDocuments:
         """Delete the document with its passages and their words."""
         async with transaction(self._pool) as connection:
             row = await connection.fetchrow(f"{QUERIES['get_document']} FOR UPDATE", tenant, user, document)
-            await _delete(connection, _found(row).owner, document)
+            await remove_document(connection, _found(row).owner, document)
 
 
-async def _delete(connection: Connection, owner: Owner, document: str) -> None:
+async def remove_document(connection: Connection, owner: Owner, document: str) -> None:
+    """Delete the document with its passages and their words, and tell the outbox."""
     place = owner.tenant, owner.user, document
     await connection.execute(QUERIES["follow_document"], *place)
     await connection.execute(QUERIES["delete_document_words"], *place)
@@ -88,10 +89,11 @@ async def _delete(connection: Connection, owner: Owner, document: str) -> None:
 def _found(row: Any) -> Document:
     if row is None:
         raise NotFound("no such document")
-    return _document_of(row)
+    return document_of(row)
 
 
-def _document_of(row: Any) -> Document:
+def document_of(row: Any) -> Document:
+    """Return the document of a row."""
     return Document(
         id=row["id"],
         owner=Owner(row["tenant"], row["user_id"]),

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memory_service.domain.model import Fact, FactCategory, FactVersion, Owner
+from memory_service.domain.model import Fact, FactCategory, FactChange, FactVersion, Owner
 from memory_service.domain.ports import MAX_ANSWER_BYTES, Decide, RequestKey, Rows
-from memory_service.domain.versions import Outcome
 from memory_service.stores.answers import fact_from_bytes, fact_to_bytes
 from memory_service.stores.rows import (
     QUERIES,
@@ -23,7 +22,7 @@ from meshkit.sql import idempotency
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Connection, Pool, transaction
 
-__all__ = ["PostgresFacts"]
+__all__ = ["PostgresFacts", "remove_fact", "write_fact"]
 
 _EVERY_VERSION = 2**31 - 1
 
@@ -62,27 +61,20 @@ class PostgresFacts:
         with driver_errors():
             return _found(await self._pool.fetchrow(QUERIES["get_fact"], tenant, user, fact))
 
-    async def list(self, owner: Owner, category: FactCategory | None, after: str, limit: int) -> Rows[Fact]:
-        """Return facts by key, and whether there are more."""
-        with driver_errors():
-            rows = await self._pool.fetch(
-                QUERIES["list_facts"], owner.tenant, owner.user, category, after, limit + 1, MAX_ANSWER_BYTES
-            )
-        return page_of(rows, limit, fact_of)
-
-    async def list_at(
+    async def list(
         self,
         owner: Owner,
         category: FactCategory | None,
         after: str,
         limit: int,
+        *,
         valid_at: datetime,
-        known_at: datetime,
+        known_at: datetime | None,
     ) -> Rows[Fact]:
-        """Return facts that were true at one time, as they were known at another."""
+        """Return facts by key that were true at one time, as they were known at another."""
         with driver_errors():
             rows = await self._pool.fetch(
-                QUERIES["list_facts_at"], owner.tenant, owner.user, category, after, limit + 1, MAX_ANSWER_BYTES,
+                QUERIES["list_facts"], owner.tenant, owner.user, category, after, limit + 1, MAX_ANSWER_BYTES,
                 valid_at, known_at,
             )  # fmt: skip
         return page_of(rows, limit, fact_of)
@@ -120,9 +112,7 @@ class PostgresFacts:
         async with transaction(self._pool) as connection:
             old = _found(await connection.fetchrow(f"{QUERIES['get_fact']} FOR UPDATE", tenant, user, fact))
             _check(old, expected_etag)
-            await connection.execute(QUERIES["delete_fact"], tenant, old.owner.user, fact)
-            await delete_words(connection, old)
-            await must_follow(connection, old)
+            await remove_fact(connection, old)
 
     async def told(self, connection: Connection, claim: Fact, expected_etag: str, decide: Decide) -> Fact:
         """Store what `decide` makes of the claim, in the transaction given; returns the fact. Raises Aborted."""
@@ -140,14 +130,39 @@ class PostgresFacts:
         old = fact_of(row)
         _check(old, expected_etag)
         outcome = decide(old, claim)
-        if outcome.beside is not None:
-            await connection.execute(QUERIES["add_version"], *_version_values(outcome))
+        kept = outcome.beside
         if outcome.fact == old:
             return old
-        await connection.execute(QUERIES["change_fact"], *_values(outcome.fact))
-        await put_words(connection, outcome.fact)
-        await must_follow(connection, outcome.fact)
+        if kept is not None:
+            if kept.change is FactChange.CONTESTED and await _is_known(connection, old, kept):
+                return old  # who insists leaves no heap of versions
+            await connection.execute(QUERIES["add_version"], *_version_values(kept, outcome.ended_at))
+        if outcome.fact.value == old.value:  # nothing else of a fact is searched for
+            await connection.execute(QUERIES["change_fact"], *_values(outcome.fact))
+        else:
+            await write_fact(connection, outcome.fact)
         return outcome.fact
+
+
+async def write_fact(connection: Connection, fact: Fact) -> None:
+    """Write a fact that exists as it is now, with its words and what must follow."""
+    await connection.execute(QUERIES["change_fact"], *_values(fact))
+    await put_words(connection, fact)
+    await must_follow(connection, fact)
+
+
+async def remove_fact(connection: Connection, fact: Fact) -> None:
+    """Delete a fact with its versions and its words."""
+    await connection.execute(QUERIES["delete_fact"], fact.owner.tenant, fact.owner.user, fact.id)
+    await delete_words(connection, fact)
+    await must_follow(connection, fact)
+
+
+async def _is_known(connection: Connection, fact: Fact, against: FactVersion) -> bool:
+    """Tell whether the very same was said against the fact since somebody last stood by it."""
+    claim, since = against.fact, fact.confirm_time or fact.update_time
+    values = (fact.owner.tenant, fact.owner.user, fact.id, claim.value, claim.origin, claim.source, since)
+    return bool(await connection.fetchval(QUERIES["said_against"], *values))
 
 
 def _check(fact: Fact, expected_etag: str) -> None:
@@ -175,12 +190,9 @@ def _values(fact: Fact) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _version_values(outcome: Outcome) -> tuple[Any, ...]:
-    kept = outcome.beside
-    if kept is None:
-        raise AssertionError("nothing stands beside the fact")
+def _version_values(kept: FactVersion, ended_at: datetime | None) -> tuple[Any, ...]:
     fact = kept.fact
     return (
         fact.owner.tenant, fact.owner.user, fact.id, kept.number, *_content(fact), fact.create_time, fact.update_time,
-        fact.etag, kept.record_time, kept.replace_time, outcome.ended_at,
+        fact.etag, kept.record_time, kept.replace_time, ended_at,
     )  # fmt: skip

@@ -9,12 +9,13 @@ Any number of processes do this at once; `registry` lets each step be taken once
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
 
 from memory_service.domain.indexes import Engines, Index, IndexState
+from memory_service.domain.vectors import VectorStore
 from memory_service.stores.registry import IndexRegistry
 from meshkit.errors import MeshError, Unavailable
 
@@ -66,6 +67,18 @@ class PostgresIndexes:
     def target_building(self) -> str:
         """Return the target of the changes for the index being built, likewise."""
         return self._state.building if self._state.filled and self.index(self._state.building) else ""
+
+    async def everywhere(self) -> Sequence[VectorStore]:
+        """Return every engine that holds vectors: in use, being built or to be dropped. Raises Unavailable.
+
+        Also for one that this process cannot open: then nobody may say that something is gone.
+        """
+        state = await self._registry.read()
+        names = {name for name in (state.in_use, state.building, *state.retired) if name}
+        found = [self._engines.vectors(name) for name in sorted(names)]
+        if None in found:
+            raise _not_ours()
+        return [vectors for vectors in found if vectors is not None and await vectors.exists()]
 
     def leads(self, name: str) -> bool:
         """Tell whether this is the index in use, or the only one there is."""

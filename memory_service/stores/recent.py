@@ -11,7 +11,7 @@ is down or slow costs a read of Postgres, and no more.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import quote
@@ -33,7 +33,16 @@ _AWAY_SECONDS = 1.0  # a Redis that did not answer is left alone: asking it woul
 
 def session_key(owner: Owner, session: str, what: str) -> str:
     """Return the key of something about a session. Every part is quoted, so that no two owners ever share a key."""
-    return ":".join(("t", quote(owner.tenant, safe=""), "u", quote(owner.user, safe=""), "s", session, what))
+    return ":".join((_owner_key(owner), "s", session, what))
+
+
+def _sessions_key(owner: Owner) -> str:
+    """Return the key of the set of sessions that have a list: what an erasure looks through."""
+    return f"{_owner_key(owner)}:sessions"
+
+
+def _owner_key(owner: Owner) -> str:
+    return ":".join(("t", quote(owner.tenant, safe=""), "u", quote(owner.user, safe="")))
 
 
 class RedisRecent:
@@ -77,6 +86,32 @@ class RedisRecent:
         except (RedisError, OSError) as error:
             raise Unavailable("the cache does not answer") from error
 
+    async def forget_owner(self, owner: Owner, sessions: Collection[str]) -> None:
+        """Drop the lists of these sessions, and of whatever else is kept of the owner. Raises Unavailable."""
+        for session in await self._sessions(owner) | set(sessions):
+            await self.forget(owner, session)
+        try:
+            await self._redis.delete(_sessions_key(owner))
+        except (RedisError, OSError) as error:
+            raise Unavailable("the cache does not answer") from error
+
+    async def holds(self, owner: Owner, sessions: Collection[str]) -> bool:
+        """Tell whether a list of one of these sessions, or of another of the owner's, is kept. Raises Unavailable."""
+        kept = await self._sessions(owner) | set(sessions)
+        if not kept:
+            return False
+        try:
+            return bool(await self._redis.exists(*(session_key(owner, session, "turns") for session in kept)))
+        except (RedisError, OSError) as error:
+            raise Unavailable("the cache does not answer") from error
+
+    async def _sessions(self, owner: Owner) -> set[str]:
+        try:
+            found = await self._redis.smembers(_sessions_key(owner))
+        except (RedisError, OSError) as error:
+            raise Unavailable("the cache does not answer") from error
+        return {session.decode() if isinstance(session, bytes) else session for session in found}
+
     async def _kept(self, owner: Owner, session: str, version: str, limit: int) -> list[Interaction] | None:
         lines = await self._redis.lrange(session_key(owner, session, "turns"), 0, limit)
         if not lines or lines[0] != version.encode():
@@ -92,10 +127,13 @@ class RedisRecent:
             pipe.delete(key)
             pipe.rpush(key, version, *lines)
             pipe.expire(key, _LIST_SECONDS)
+            pipe.sadd(_sessions_key(owner), session)
+            pipe.expire(_sessions_key(owner), _LIST_SECONDS)
             await pipe.execute()
         # We may have slept since we read: what was deleted in the meantime must not stay, though nobody believes it.
         if await self._turns.version(owner, session) != version:
             await self._redis.delete(key)
+            await self._redis.srem(_sessions_key(owner), session)
 
 
 def _to_json(turn: Interaction) -> str:

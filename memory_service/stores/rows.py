@@ -47,6 +47,7 @@ QUERIES = {
         "indexes",
         "interactions",
         "outbox",
+        "privacy",
         "settings",
         "tokens",
         "words",
@@ -83,7 +84,8 @@ def version_of(row: Any) -> FactVersion:
     """Return the version of a row that stands beside its fact."""
     number, change = row["number"], FactChange(row["change"])
     fact = _fact_of(row, row["fact"], version=number, latest=number, contested=False)
-    fact = replace(fact, valid_to=fact.valid_to or row["ended_at"])
+    ends = [time for time in (fact.valid_to, row["ended_at"]) if time is not None]
+    fact = replace(fact, valid_to=min(ends, default=None))
     return FactVersion(number, change, row["reason"], fact, row["record_time"], row["replace_time"])
 
 

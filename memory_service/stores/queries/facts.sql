@@ -23,45 +23,38 @@ INSERT INTO fact_version (tenant, user_id, fact, number, key, value, category, i
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
   $25)
 
+-- said_against --
+-- Whether the very same was said against a fact since $7.
+SELECT EXISTS (
+  SELECT FROM fact_version WHERE tenant = $1 AND user_id = $2 AND fact = $3 AND change = 'CONTESTED'
+    AND value = $4 AND origin = $5 AND source = $6 AND record_time >= $7
+)
+
 -- get_fact --
 -- $2 is null for a caller that may act for every user of the tenant.
 SELECT * FROM fact WHERE tenant = $1 AND ($2::text IS NULL OR user_id = $2) AND id = $3
 
 -- list_facts --
--- Those that are true now, as far as is known.
-WITH page AS (
-  SELECT *, octet_length(key) + octet_length(value) + octet_length(quote) AS size FROM fact
-  WHERE tenant = $1 AND user_id = $2 AND ($3::text IS NULL OR category = $3) AND key > $4
-    AND coalesce(valid_from <= now(), true) AND coalesce(valid_to > now(), true)
-  ORDER BY key LIMIT $5
-), running AS (
-  SELECT *, sum(size) OVER (ORDER BY key) AS total, count(*) OVER () AS found FROM page
-)
-SELECT * FROM running WHERE total - size <= $6 ORDER BY key
-
--- list_facts_at --
--- Those that were true at $7, as memory knew them at $8. What was known then of the end of an older version is that the
--- next one had been told, with the time from which that was true.
-WITH versions AS (
+-- Those that were true at $7, as memory knew them at $8; null: now. What was known then of the end of an older version is
+-- that the next one had been told, with the time from which that was true. Of two that were true at once, the newer one.
+WITH asked AS (
+  SELECT coalesce($8::timestamptz, 'infinity') AS known_at
+), known AS (
   SELECT id, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag, source,
-    step, interaction, quote, valid_from, valid_to, confirm_time, change, reason, version, latest, contested,
-    update_time AS record_time, NULL::timestamptz AS replace_time, NULL::timestamptz AS ended_at
-  FROM fact WHERE tenant = $1 AND user_id = $2
+    step, interaction, quote, valid_from, valid_to, confirm_time, change, reason, version, latest, contested
+  FROM fact, asked WHERE tenant = $1 AND user_id = $2 AND key > $4 AND update_time <= known_at
   UNION ALL
   SELECT fact, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag, source,
-    step, interaction, quote, valid_from, valid_to, confirm_time, change, reason, number, number, false,
-    record_time, replace_time, ended_at
-  FROM fact_version WHERE tenant = $1 AND user_id = $2 AND change <> 'CONTESTED'
-), known AS (
-  SELECT *, CASE WHEN replace_time <= $8 THEN coalesce(valid_to, ended_at) ELSE valid_to END AS ends FROM versions
-  WHERE record_time <= $8 AND (replace_time IS NULL OR replace_time > $8 OR ended_at IS NOT NULL)
+    step, interaction, quote, valid_from, least(valid_to, CASE WHEN replace_time <= known_at THEN ended_at END),
+    confirm_time, change, reason, number, number, false
+  FROM fact_version, asked WHERE tenant = $1 AND user_id = $2 AND key > $4 AND change <> 'CONTESTED'
+    AND record_time <= known_at AND (replace_time > known_at OR ended_at > $7)
 ), best AS (
   SELECT DISTINCT ON (key) * FROM known
-  WHERE coalesce(valid_from <= $7, true) AND coalesce(ends > $7, true) AND ($3::text IS NULL OR category = $3)
-  ORDER BY key, version DESC
+  WHERE coalesce(valid_from <= $7, true) AND coalesce(valid_to > $7, true) ORDER BY key, version DESC
 ), page AS (
   SELECT *, octet_length(key) + octet_length(value) + octet_length(quote) AS size FROM best
-  WHERE key > $4 ORDER BY key LIMIT $5
+  WHERE $3::text IS NULL OR category = $3 ORDER BY key LIMIT $5
 ), running AS (
   SELECT *, sum(size) OVER (ORDER BY key) AS total, count(*) OVER () AS found FROM page
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from memory_service.domain.model import Place, Source
+from memory_service.domain.model import Owner, Place, Source
 from memory_service.domain.vectors import Point
 from meshkit.errors import Unavailable
 
@@ -46,6 +46,16 @@ class InMemoryVectors:
             and (not place.session or points[0].session == place.session)
         }
         return dict(sorted(likeness.items(), key=lambda each: (-each[1], each[0]))[:limit])
+
+    async def forget(self, owner: Owner) -> None:
+        """Let everything of the owner be gone."""
+        held = self._held()
+        for source in [source for source in held if source.owner == owner]:
+            del held[source]
+
+    async def count(self, owner: Owner) -> int:
+        """Return how many points the owner has."""
+        return sum(len(points) for source, points in self._held().items() if source.owner == owner)
 
     async def ping(self) -> object:
         """Return always."""

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from memory_service.domain.model import Place, Source
+from memory_service.domain.model import Owner, Place, Source
 from memory_service.domain.vectors import Point
 from memory_service.stores.mirror import Mirror
 from memory_service.stores.vectors.kept import KEPT_ROWS, NEW_ROWS, VectorShard
@@ -44,6 +44,9 @@ CREATE OR REPLACE TRIGGER rows_are_deleted AFTER DELETE ON {table}
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION rows_are_deleted();
 SELECT build_wall('{table}', 'select');
 """
+
+_FORGET = "DELETE FROM {table} WHERE tenant = $1 AND user_id = $2"
+_COUNT = "SELECT count(*) FROM {table} WHERE tenant = $1 AND user_id = $2"
 
 _KEPT_BYTES = 192 * 1024 * 1024
 
@@ -147,6 +150,16 @@ class PgVectors:
                 _text(vector), limit,
             )  # fmt: skip
         return {row["source"]: row["likeness"] for row in rows}
+
+    async def forget(self, owner: Owner) -> None:
+        """Let everything of the owner be gone."""
+        with _index_errors(), driver_errors():
+            await self._owner.execute(_FORGET.format(table=self._table), owner.tenant, owner.user)
+
+    async def count(self, owner: Owner) -> int:
+        """Return how many points the owner has."""
+        with _index_errors(), driver_errors():
+            return int(await self._owner.fetchval(_COUNT.format(table=self._table), owner.tenant, owner.user))
 
     async def ping(self) -> object:
         """Return if Postgres answers."""

@@ -14,7 +14,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException
 
-from memory_service.domain.model import Place, Source
+from memory_service.domain.model import Owner, Place, Source
 from memory_service.domain.vectors import Point
 from meshkit.errors import Unavailable
 
@@ -89,6 +89,16 @@ class QdrantVectors:
             )
         return {str(group.id): group.hits[0].score for group in found.groups}
 
+    async def forget(self, owner: Owner) -> None:
+        """Let everything of the owner be gone."""
+        with _driver_errors():
+            await self._client.delete(self._collection, models.FilterSelector(filter=_of(owner)), wait=True)
+
+    async def count(self, owner: Owner) -> int:
+        """Return how many points the owner has."""
+        with _driver_errors():
+            return (await self._client.count(self._collection, count_filter=_of(owner), exact=True)).count
+
     async def ping(self) -> object:
         """Return if the server answers."""
         with _driver_errors():
@@ -101,6 +111,11 @@ def _within(place: Place) -> models.Filter:
     if place.session:
         wanted["session"] = place.session
     return models.Filter(must=[_equal(field, [value]) for field, value in wanted.items()])
+
+
+def _of(owner: Owner) -> models.Filter:
+    """Return the filter of everything that an owner has."""
+    return models.Filter(must=[_equal("tenant", [owner.tenant]), _equal("user", [owner.user])])
 
 
 def _equal(field: str, values: list[str]) -> models.FieldCondition:

@@ -17,6 +17,7 @@ from agentmesh.memory.v1 import (
     extraction_service_pb2_grpc,
     interaction_service_pb2_grpc,
     memory_service_pb2_grpc,
+    privacy_service_pb2_grpc,
     settings_service_pb2_grpc,
 )
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, GetContextResponse
@@ -58,6 +59,7 @@ class Client:
         self.documents = document_service_pb2_grpc.DocumentServiceStub(channel)
         self.extraction = extraction_service_pb2_grpc.ExtractionServiceStub(channel)
         self.settings = settings_service_pb2_grpc.MemorySettingsServiceStub(channel)
+        self.privacy = privacy_service_pb2_grpc.PrivacyServiceStub(channel)
 
     async def say(self, text: str, answer: str = "", *, session: str = "", **fields: Any) -> Interaction:
         request = StoreInteractionRequest(request_id=request_id(), input=text, output=answer, session=session, **fields)
