@@ -90,6 +90,10 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     callers_pool = await opened.enter_async_context(
         open_pool(database, "memory", min_size=2, max_size=12, role=CALLERS, settings=caller_settings)
     )
+    # A vector index that stands still keeps these waiting, and not those that all the rest is read with.
+    searches_pool = await opened.enter_async_context(
+        open_pool(database, "memory", max_size=4, role=CALLERS, settings=caller_settings)
+    )
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=_CACHE_SECONDS,
@@ -107,7 +111,7 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
     if offline is not None:
         opened.push_async_callback(offline.close)
     models = (embedder, offline) if offline else (embedder,)
-    engines = ConfiguredEngines(settings, callers_pool, workers_pool, *models, opened=opened, wrap=wrap_vectors)
+    engines = ConfiguredEngines(settings, searches_pool, workers_pool, *models, opened=opened, wrap=wrap_vectors)
     await engines.prepare()
     indexes = PostgresIndexes(IndexRegistry(workers_pool), engines)
     await indexes.want()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from memory_service.domain.model import Place
+from meshkit.errors import ResourceExhausted
 from meshkit.sql.failures import driver_errors
 from meshkit.sql.pool import Pool
 
@@ -31,6 +32,8 @@ class Shard(Protocol):
 
 
 Kept = TypeVar("Kept", bound=Shard)
+
+_MOST_AT_WORK = 1000  # searches that wait for Postgres, those that nobody waits for any more among them
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +62,12 @@ class Mirror(Generic[Kept]):
         self._at_work: set[asyncio.Task[Kept]] = set()
 
     async def of(self, place: Place) -> Kept:
-        """Return the shard of the place's owner and kind as it is now. Raises what Postgres raises."""
+        """Return the shard of the place's owner and kind as it is now.
+
+        Raises ResourceExhausted (OVERLOADED) when too many wait, and what Postgres raises.
+        """
+        if len(self._at_work) >= _MOST_AT_WORK:
+            raise ResourceExhausted("too many searches wait for the database", retry_after=1.0)
         key = (place.owner.tenant, place.owner.user, str(place.kind))
         entry = self._kept.get(key)
         if entry is None:

@@ -116,6 +116,11 @@ class FaultyMesh:
         os.kill(pid, signal.SIGSTOP)
         return lambda: os.kill(pid, signal.SIGCONT)
 
+    @property
+    def database(self) -> str:
+        """The URL of the database."""
+        return self._assembly.database
+
     async def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Ask the database."""
         connection = await asyncpg.connect(self._assembly.database)
