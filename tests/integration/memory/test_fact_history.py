@@ -69,7 +69,8 @@ async def true_at(client: Client, **times: Timestamp) -> dict[str, str]:
 async def test_what_was_replaced_stays_in_the_history(mesh: Mesh, tenant: str) -> None:
     ada = await mesh.client(await mesh.serve(), tenant=tenant)
     lyon = await ada.know("city", "Lyon", importance=0.9, category=FACT_CATEGORY_PROFILE)
-    again = await ada.know("city", "Lyon")
+    again = await ada.know("city", "Lyon", importance=0.9, category=FACT_CATEGORY_PROFILE)
+    assert again.etag == lyon.etag
     assert (again.version, again.confirm_time.ToNanoseconds() > lyon.update_time.ToNanoseconds()) == (1, True)
     rome = await ada.know("city", "Rome")
     paris = await supersede(ada, rome, "Paris", reason="moved to Paris", importance=0.8)
@@ -93,7 +94,6 @@ async def test_what_was_replaced_stays_in_the_history(mesh: Mesh, tenant: str) -
 async def test_what_was_true_and_what_was_known_are_told_apart(mesh: Mesh, tenant: str) -> None:
     ada = await mesh.client(await mesh.serve(), tenant=tenant)
     lyon = await ada.know("city", "Lyon", valid_from=at(2010))
-    await asyncio.sleep(0)
     paris = await supersede(ada, lyon, "Paris", valid_from=at(2020))
     oslo = await supersede(ada, paris, "Oslo", reason="it was never Paris")
     assert await true_at(ada) == {"city": "Oslo"}
@@ -119,9 +119,39 @@ async def test_what_is_over_is_neither_listed_nor_found(mesh: Mesh, tenant: str)
     recalled = await ada.recall("member of the harbour")
     assert [item.fact.key for item in recalled.items] == ["pool"]
     assert (await ada.facts.GetFact(GetFactRequest(fact=over.id))).valid_to == at(2021)
-    with pytest.raises(InvalidArgument) as caught:
-        await ada.know("gym", "x", valid_from=at(2021), valid_to=at(2021))
-    assert caught.value.metadata.get("field", "valid_to") == "valid_to"
+    for times in ({"valid_from": at(2021), "valid_to": at(2021)}, {"valid_to": at(2018)}):
+        with pytest.raises(InvalidArgument) as caught:
+            await ada.know("gym", over.value, **times)
+        assert [violation.field for violation in caught.value.field_violations] == ["valid_to"]
+    for field in ("valid_at", "known_at"):
+        with pytest.raises(InvalidArgument) as caught:
+            await true_at(ada, **{field: Timestamp(seconds=10**12)})
+        assert [violation.field for violation in caught.value.field_violations] == [field]
+    # Said once more, it is true once more; that it was over for a while stays known.
+    back = await ada.know("gym", over.value)
+    assert (back.version, back.HasField("valid_to")) == (2, False)
+    assert set(await true_at(ada)) == {"gym", "pool"}
+    assert set(await true_at(ada, known_at=over.update_time)) == set()
+
+
+async def test_what_begins_later_hides_nothing_until_then(mesh: Mesh, tenant: str) -> None:
+    ada = await mesh.client(await mesh.serve(), tenant=tenant)
+    await ada.know("city", "Lyon", category=FACT_CATEGORY_PROFILE)
+    later = datetime.now(UTC) + timedelta(days=30)
+    await ada.know("city", "Paris", valid_from=stamp(later))
+    assert await true_at(ada) == {"city": "Lyon"}
+    assert await true_at(ada, valid_at=stamp(later)) == {"city": "Paris"}
+    request = ListFactsRequest(category=FACT_CATEGORY_PROFILE, valid_at=stamp(later))
+    assert not (await ada.facts.ListFacts(request)).facts, "what another version was about is not asked for"
+
+
+async def test_a_correction_of_its_times_is_told_apart_from_what_was_known(mesh: Mesh, tenant: str) -> None:
+    ada = await mesh.client(await mesh.serve(), tenant=tenant)
+    member = await ada.know("gym", "member", valid_from=at(2010))
+    ended = await ada.know("gym", "member", valid_to=at(2020))
+    assert (ended.version, ended.valid_from) == (2, at(2010))
+    assert await true_at(ada, valid_at=at(2021)) == {}
+    assert await true_at(ada, valid_at=at(2021), known_at=member.update_time) == {"gym": "member"}
 
 
 async def test_who_is_less_trusted_is_shown_and_not_believed(mesh: Mesh, tenant: str) -> None:
@@ -138,9 +168,23 @@ async def test_who_is_less_trusted_is_shown_and_not_believed(mesh: Mesh, tenant:
     assert told[1][1] == "admin"
     assert explained.contesting[1].fact.run == "run_1"
     assert explained.contesting[1].fact.category == FACT_CATEGORY_KNOWLEDGE, "an agent's word is no profile"
+    insisting = await agent.know("role", "admin")
+    assert insisting.etag == explained.fact.etag, "who says it again adds nothing"
     settled = await ada.know("role", "head gardener", category=FACT_CATEGORY_PROFILE)
     assert not settled.contested
     assert [number for number, _, _ in await versions(ada, settled)] == [4, 3, 2, 1]
+    for size in (1, 2, 3):
+        assert await versions(ada, settled, size) == await versions(ada, settled)
+    contested = await agent.know("role", "admin")
+    assert contested.contested, "what is settled may be contested anew"
+    for size in (1, 2, 4):
+        found = await versions(ada, contested, size)
+        assert [(number, change) for number, change, _ in found[:2]] == [
+            (5, FACT_CHANGE_CONTESTED),
+            (4, FACT_CHANGE_REPLACED),
+        ]
+    confirmed = await ada.know("role", "head gardener", category=FACT_CATEGORY_PROFILE)
+    assert (confirmed.contested, confirmed.version) == (False, 4)
 
 
 async def test_nobody_speaks_for_the_user_but_the_user(mesh: Mesh, tenant: str) -> None:

@@ -14,7 +14,7 @@ THEN = datetime(2026, 1, 2, tzinfo=UTC)
 
 def fact(category: FactCategory, importance: float = 1.0, confirmed: datetime | None = None) -> Fact:
     return Fact(
-        "fact_1", Owner("acme", "ada"), "key", "value", category, importance, FactOrigin.CLIENT, "", THEN, THEN, "etag_1",
+        "fact_1", Owner("acme", "ada"), "key", "value", category, importance, FactOrigin.CLIENT, "", THEN, THEN, "e1",
         confirm_time=confirmed,
     )  # fmt: skip
 
@@ -45,7 +45,9 @@ def test_who_confirms_a_fact_makes_it_young_again() -> None:
 
 
 def test_what_matters_more_counts_for_more() -> None:
-    assert [weight(fact(FactCategory.PROFILE, value), THEN) for value in (0.0, 0.5, 1.0)] == pytest.approx([0.6, 0.8, 1])
+    assert [weight(fact(FactCategory.PROFILE, value), THEN) for value in (0.0, 0.5, 1.0)] == pytest.approx(
+        [0.6, 0.8, 1]
+    )
 
 
 @given(st.sampled_from(FactCategory), st.floats(0, 1), st.integers(-4000, 4000))

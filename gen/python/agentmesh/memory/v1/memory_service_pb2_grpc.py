@@ -85,7 +85,8 @@ class MemoryServiceServicer(object):
 
     def PutFact(self, request, context):
         """Stores a fact, or replaces the value of the user's fact with the same key; the old value stays in its history.
-        The same value again confirms the fact. Somebody less trusted than who said the old value (a tool or a document
+        The same value again confirms the fact, and its etag stays unless something else changes; other times at which it
+        is true are another version. Somebody less trusted than who said the old value (a tool or a document
         than an agent, an agent than the user) does not replace it: the fact returned is the old one, now `contested`.
         Returns ABORTED if an `etag` is given and the fact is no longer the one it was read from.
         A retry with the same `request_id` is safe.
