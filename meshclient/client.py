@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Self, cast
 
 from agentmesh.memory.v1.context_service_pb2_grpc import ContextServiceStub
 from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceStub
+from agentmesh.memory.v1.extraction_service_pb2_grpc import ExtractionServiceStub
 from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
+from agentmesh.memory.v1.privacy_service_pb2_grpc import PrivacyServiceStub
+from agentmesh.memory.v1.settings_service_pb2_grpc import MemorySettingsServiceStub
 from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceStub
 from agentmesh.orchestrator.v1.file_service_pb2_grpc import FileServiceStub
 from agentmesh.orchestrator.v1.run_event_pb2 import RunEvent
@@ -35,8 +38,11 @@ from meshkit.rpc.service_config import ServiceConfig, load_service_config
 if TYPE_CHECKING:  # the generated stubs are typed for asyncio in their .pyi only
     from agentmesh.memory.v1.context_service_pb2_grpc import ContextServiceAsyncStub
     from agentmesh.memory.v1.document_service_pb2_grpc import DocumentServiceAsyncStub
+    from agentmesh.memory.v1.extraction_service_pb2_grpc import ExtractionServiceAsyncStub
     from agentmesh.memory.v1.interaction_service_pb2_grpc import InteractionServiceAsyncStub
     from agentmesh.memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
+    from agentmesh.memory.v1.privacy_service_pb2_grpc import PrivacyServiceAsyncStub
+    from agentmesh.memory.v1.settings_service_pb2_grpc import MemorySettingsServiceAsyncStub
     from agentmesh.orchestrator.v1.agent_catalog_service_pb2_grpc import AgentCatalogServiceAsyncStub
     from agentmesh.orchestrator.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from agentmesh.orchestrator.v1.run_service_pb2_grpc import RunServiceAsyncStub
@@ -79,6 +85,9 @@ class MeshClient:
         self.facts = cast("MemoryServiceAsyncStub", MemoryServiceStub(channel))
         self.interactions = cast("InteractionServiceAsyncStub", InteractionServiceStub(channel))
         self.documents = cast("DocumentServiceAsyncStub", DocumentServiceStub(channel))
+        self.extraction = cast("ExtractionServiceAsyncStub", ExtractionServiceStub(channel))
+        self.memory_settings = cast("MemorySettingsServiceAsyncStub", MemorySettingsServiceStub(channel))
+        self.privacy = cast("PrivacyServiceAsyncStub", PrivacyServiceStub(channel))
         self.context = cast("ContextServiceAsyncStub", ContextServiceStub(channel))
         return self
 

@@ -10,6 +10,7 @@ from agentmesh.memory.v1.memory_service_pb2 import (
     ExplainFactRequest,
     ExplainFactResponse,
     ListFactsRequest,
+    ListFactVersionsRequest,
     PutFactRequest,
     SupersedeFactRequest,
 )
@@ -112,16 +113,20 @@ def supersede(
 def explain(fact: FactArgument, json: JsonOption = False, state: StateOption = DEFAULT_STATE) -> None:
     """Tell why a fact is believed: who said it and when, what it replaced, and who says otherwise."""
 
-    async def work(client: MeshClient) -> ExplainFactResponse:
-        return await client.facts.ExplainFact(ExplainFactRequest(fact=fact))
+    async def work(client: MeshClient) -> tuple[ExplainFactResponse, str]:
+        answer = await client.facts.ExplainFact(ExplainFactRequest(fact=fact))
+        versions = (await client.facts.ListFactVersions(ListFactVersionsRequest(fact=fact))).versions
+        return answer, next((each.reason for each in versions if each.number == answer.fact.version), "")
 
-    answer = call(state, work)
+    answer, reason = call(state, work)
     if json:
         print_message(answer)
         return
     known = answer.fact
     _say(f"{known.key}: {known.value}")
     _say(f"said by {origin_of(known)}, {_date(known.update_time)}; last confirmed {_date(known.confirm_time)}")
+    if reason:
+        _say(f"because: {reason}")
     if known.quote:
         _say(f'in the words: "{known.quote}"')
     if answer.HasField("interaction"):

@@ -21,6 +21,7 @@ from meshctl.commands.arguments import JsonOption, UserOption
 from meshctl.commands.call import call
 from meshctl.commands.documents import ingest, list_documents
 from meshctl.commands.facts import explain, list_facts, origin_of, put_fact, supersede
+from meshctl.commands.privacy import erase, export, purge
 from meshctl.console import err, out, plain, print_message, print_table
 from meshctl.state import DEFAULT_STATE, StateOption
 from meshkit.ids import is_id
@@ -33,6 +34,9 @@ app.command("facts")(list_facts)
 app.command("put")(put_fact)
 app.command("supersede")(supersede)
 app.command("explain")(explain)
+app.command("export")(export)
+app.command("erase")(erase)
+app.command("purge")(purge)
 
 
 @app.command("search")

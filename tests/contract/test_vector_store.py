@@ -242,3 +242,14 @@ def test_only_the_adapter_knows_its_engine() -> None:
     searches = (adapters / "pgvector.py").read_text().count("<#>")
     assert searches == 1, "one statement compares vectors, and it has the filter"
     assert (adapters / "qdrant.py").read_text().count("query_filter=_within(place)") == 1
+
+
+async def test_what_is_an_owners_can_be_counted_and_forgotten(store: VectorStore) -> None:
+    await put(store, point(turn("int_1"), unit(0)), point(turn("int_1"), unit(1), 1), point(turn("int_2"), unit(1)))
+    await put(store, point(turn("fact_1", kind=Kind.FACT), unit(0)))
+    await put(store, point(turn("int_3", BOB), unit(0)), point(turn("int_4", OTHER), unit(0)))
+    assert [await store.count(owner) for owner in (ADA, BOB, OTHER)] == [4, 1, 1]
+    await store.forget(ADA)
+    await store.forget(ADA)
+    assert [await store.count(owner) for owner in (ADA, BOB, OTHER)] == [0, 1, 1]
+    assert await store.search(TURNS, unit(0), 10) == {}
