@@ -37,24 +37,25 @@ SELECT * FROM fact WHERE tenant = $1 AND ($2::text IS NULL OR user_id = $2) AND 
 -- list_facts --
 -- Those that were true at $7, as memory knew them at $8; null: now. What was known then of the end of an older version is
 -- that the next one had been told, with the time from which that was true. Of two that were true at once, the newer one.
-WITH asked AS (
-  SELECT coalesce($8::timestamptz, 'infinity') AS known_at
-), known AS (
-  SELECT id, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag, source,
-    step, interaction, quote, valid_from, valid_to, confirm_time, change, reason, version, latest, contested
-  FROM fact, asked WHERE tenant = $1 AND user_id = $2 AND key > $4 AND update_time <= known_at
-  UNION ALL
-  SELECT fact, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag, source,
-    step, interaction, quote, valid_from, least(valid_to, CASE WHEN replace_time <= known_at THEN ended_at END),
-    confirm_time, change, reason, number, number, false
-  FROM fact_version, asked WHERE tenant = $1 AND user_id = $2 AND key > $4 AND change <> 'CONTESTED'
-    AND record_time <= known_at AND (replace_time > known_at OR ended_at > $7)
-), best AS (
-  SELECT DISTINCT ON (key) * FROM known
-  WHERE coalesce(valid_from <= $7, true) AND coalesce(valid_to > $7, true) ORDER BY key, version DESC
-), page AS (
-  SELECT *, octet_length(key) + octet_length(value) + octet_length(quote) AS size FROM best
-  WHERE $3::text IS NULL OR category = $3 ORDER BY key LIMIT $5
+-- The versions are looked up fact by fact, so that a page costs the same however many facts there are.
+WITH page AS (
+  SELECT best.*, octet_length(best.key) + octet_length(best.value) + octet_length(best.quote) AS size
+  FROM fact AS present, coalesce($8::timestamptz, 'infinity') AS known_at, LATERAL (
+    SELECT * FROM (
+    SELECT present.id, present.tenant, present.user_id, present.key, present.value, present.category,
+      present.importance, present.origin, present.run, present.create_time, present.update_time, present.etag,
+      present.source, present.step, present.interaction, present.quote, present.valid_from, present.valid_to,
+      present.confirm_time, present.change, present.reason, present.version, present.latest, present.contested
+    WHERE present.update_time <= known_at
+    UNION ALL
+    SELECT fact, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag,
+      source, step, interaction, quote, valid_from, least(valid_to, CASE WHEN replace_time <= known_at THEN ended_at END),
+      confirm_time, change, reason, number, number, false
+    FROM fact_version WHERE tenant = $1 AND user_id = $2 AND fact = present.id AND change <> 'CONTESTED'
+      AND record_time <= known_at AND (replace_time > known_at OR ended_at > $7)
+  ) AS known
+  WHERE present.tenant = $1 AND present.user_id = $2 AND present.key > $4
+  ORDER BY present.key LIMIT $5
 ), running AS (
   SELECT *, sum(size) OVER (ORDER BY key) AS total, count(*) OVER () AS found FROM page
 )
