@@ -37,25 +37,28 @@ SELECT * FROM fact WHERE tenant = $1 AND ($2::text IS NULL OR user_id = $2) AND 
 -- list_facts --
 -- Those that were true at $7, as memory knew them at $8; null: now. What was known then of the end of an older version is
 -- that the next one had been told, with the time from which that was true. Of two that were true at once, the newer one.
--- The versions are looked up fact by fact, so that a page costs the same however many facts there are.
+-- Versions are looked up fact by fact: a page costs the same however many facts there are.
 WITH page AS (
   SELECT best.*, octet_length(best.key) + octet_length(best.value) + octet_length(best.quote) AS size
-  FROM fact AS present, coalesce($8::timestamptz, 'infinity') AS known_at, LATERAL (
+  FROM fact, coalesce($8::timestamptz, 'infinity') AS known_at, LATERAL (
     SELECT * FROM (
-    SELECT present.id, present.tenant, present.user_id, present.key, present.value, present.category,
-      present.importance, present.origin, present.run, present.create_time, present.update_time, present.etag,
-      present.source, present.step, present.interaction, present.quote, present.valid_from, present.valid_to,
-      present.confirm_time, present.change, present.reason, present.version, present.latest, present.contested
-    WHERE present.update_time <= known_at
-    UNION ALL
-    SELECT fact, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag,
-      source, step, interaction, quote, valid_from, least(valid_to, CASE WHEN replace_time <= known_at THEN ended_at END),
-      confirm_time, change, reason, number, number, false
-    FROM fact_version WHERE tenant = $1 AND user_id = $2 AND fact = present.id AND change <> 'CONTESTED'
-      AND record_time <= known_at AND (replace_time > known_at OR ended_at > $7)
-  ) AS known
-  WHERE present.tenant = $1 AND present.user_id = $2 AND present.key > $4
-  ORDER BY present.key LIMIT $5
+      SELECT fact.id, fact.tenant, fact.user_id, fact.key, fact.value, fact.category, fact.importance, fact.origin,
+        fact.run, fact.create_time, fact.update_time, fact.etag, fact.source, fact.step, fact.interaction, fact.quote,
+        fact.valid_from, fact.valid_to, fact.confirm_time, fact.change, fact.reason, fact.version, fact.latest,
+        fact.contested
+      WHERE fact.update_time <= known_at
+      UNION ALL
+      SELECT fact, tenant, user_id, key, value, category, importance, origin, run, create_time, update_time, etag,
+        source, step, interaction, quote, valid_from,
+        least(valid_to, CASE WHEN replace_time <= known_at THEN ended_at END),
+        confirm_time, change, reason, number, number, false
+      FROM fact_version AS old WHERE tenant = $1 AND user_id = $2 AND old.fact = fact.id AND change <> 'CONTESTED'
+        AND record_time <= known_at AND (replace_time > known_at OR ended_at > $7)
+    ) AS known
+    WHERE coalesce(valid_from <= $7, true) AND coalesce(valid_to > $7, true) ORDER BY version DESC LIMIT 1
+  ) AS best
+  WHERE fact.tenant = $1 AND fact.user_id = $2 AND fact.key > $4 AND ($3::text IS NULL OR best.category = $3)
+  ORDER BY fact.key LIMIT $5
 ), running AS (
   SELECT *, sum(size) OVER (ORDER BY key) AS total, count(*) OVER () AS found FROM page
 )
