@@ -51,12 +51,17 @@ class MemoryPeer(MemoryServiceServicer, InteractionServiceServicer, DocumentServ
     async def PutFact(self, request: Any, _context: Any) -> fact_pb2.Fact:  # noqa: N802 - the contract\'s name
         who = self._who(request.user)
         self.request_ids.append(request.request_id)
+        for known in self.facts[who]:
+            if known.key == request.key and known.origin == fact_pb2.FACT_ORIGIN_CLIENT:
+                known.contested = known.value != request.value
+                return known  # the user is believed
         fact = fact_pb2.Fact(
             id=f"fact_{len(self.facts[who])}",
             key=request.key,
             value=request.value,
             category=request.category,
             run=request.run,
+            step=request.step,
             origin=fact_pb2.FACT_ORIGIN_AGENT,
         )
         self.facts[who].append(fact)
