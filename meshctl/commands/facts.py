@@ -125,6 +125,10 @@ def explain(fact: FactArgument, json: JsonOption = False, state: StateOption = D
     known = answer.fact
     _say(f"{known.key}: {known.value}")
     _say(f"said by {origin_of(known)}, {_date(known.update_time)}; last confirmed {_date(known.confirm_time)}")
+    if known.HasField("valid_from") or known.HasField("valid_to"):
+        begins = f" from {_date(known.valid_from)}" if known.HasField("valid_from") else ""
+        ends = f" until {_date(known.valid_to)}" if known.HasField("valid_to") else ""
+        _say(f"true{begins}{ends}")
     if reason:
         _say(f"because: {reason}")
     if known.quote:
@@ -136,9 +140,10 @@ def explain(fact: FactArgument, json: JsonOption = False, state: StateOption = D
 
 
 def origin_of(fact: Fact) -> str:
-    """Return who said a fact, in a word, with its source if it has one."""
+    """Return who said a fact, in a word, with its source if it has one, and whether somebody says otherwise."""
     said = FactOrigin.Name(fact.origin).removeprefix("FACT_ORIGIN_").lower()
-    return f"{said} ({fact.source})" if fact.source else said
+    source = f" ({fact.source})" if fact.source else ""
+    return f"{said}{source}{', contested' if fact.contested else ''}"
 
 
 def _print_versions(title: str, versions: Iterable[FactVersion]) -> None:

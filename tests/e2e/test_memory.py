@@ -23,7 +23,7 @@ def test_a_correction_supersedes_and_the_old_fact_is_explained(offline_mesh: Run
     assert "Lyon" not in mesh("facts")
     assert "Lyon" in mesh("facts", "--at", "2020-01-01")
     told = mesh("explain", fact)
-    for word in ("home: Paris", "client", "because: moved", "Lyon", "stated"):
+    for word in ("home: Paris", "client", "true from 2024-05-01", "because: moved", "Lyon", "stated"):
         assert word in told, told
     shown = mesh("context", "Where is my home?")
     assert "Paris" in shown
