@@ -1,8 +1,8 @@
 """`python -m bench.junk`: what memory keeps of conversations that nobody should learn from, and misses of the others.
 
 Owns the measurement; what was said and what may be kept of it stands in `conversations.yaml`. Each conversation is told
-through the gRPC API of a real service on real stores, as a user of its own. It is told twice: to the built-in rules, and
-to a scripted model that obeys whatever it reads and claims all that anybody claims, so that the gate alone decides.
+through the gRPC API of a real service on real stores, as a user of its own. It is told twice: to the built-in rules,
+and to a scripted model that obeys whatever it reads and claims all that anybody claims, so that the gate alone decides.
 
     junk rate    of the facts kept, the share that no turn of the user supports
     missed rate  of the facts that a turn of the user supports, the share that was not kept
@@ -30,7 +30,7 @@ from bench.report import Table
 from meshclient import MeshClient, new_request_id
 from tests.fakes.model_server import ModelServer, Reply, say
 
-__all__ = ["Conversation", "Outcome", "ObedientModel", "measure", "read_conversations", "tables"]
+__all__ = ["Conversation", "ObedientModel", "Outcome", "measure", "read_conversations", "tables"]
 
 _FILE = Path(__file__).with_name("conversations.yaml")
 _AT_ONCE = 8

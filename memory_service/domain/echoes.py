@@ -21,15 +21,19 @@ _SMALL = frozenset({
     "it's", "there", "here", "well", "yes", "no", "oh", "ok", "okay", "hi", "hello",
 })  # fmt: skip
 _VERBATIM_WORDS = 4
+_ENDING = re.compile(r"(?<=\w{2})(?:'s|ing|ed|es|s|e)$")
 
 
 def alike(one: str, other: str) -> bool:
-    """Tell whether two words are forms of one: the same, or with the same beginning and other endings."""
-    if one == other:
-        return True
-    shorter = min(len(one), len(other))
-    common = next((at for at in range(shorter) if one[at] != other[at]), shorter)
-    return not one.isdigit() and common >= 3 and common >= max(len(one), len(other)) - 3
+    """Tell whether two words are forms of one: live, lives, lived, living."""
+    return one == other or (_stem(one) == _stem(other) and not one.isdigit())
+
+
+def _stem(word: str) -> str:
+    stem = _ENDING.sub("", word) or word
+    if len(stem) > 3 and stem[-1] == stem[-2]:
+        stem = stem[:-1]
+    return f"{stem[:-1]}i" if stem.endswith("y") else stem
 
 
 class Said:
@@ -56,13 +60,15 @@ class Said:
             return True
         if " ".join(words(line.replace("_", " "))) in self._noted:
             return True
-        meant, named = _content(value), [*_content(quote), *words(key.replace("_", " "))]
-        rest = [word for word in named if not any(alike(word, each) for each in meant)]
+        meant = _content(value)
+        rest = [word for word in _content(quote) if not any(alike(word, each) for each in meant)]
+        # "I am a chef" has no word but its value; of others one must come back, or what it is about be named.
+        named = [*rest, *words(key.replace("_", " "))] if rest else []
         for said, about_the_user in self._statements:
             if not about_the_user or not meant:
                 continue
             heard = words(said)
-            if _all_in(meant, heard) and any(_all_in([word], heard) for word in rest):
+            if _all_in(meant, heard) and (not named or any(_all_in([word], heard) for word in named)):
                 return True
         return False
 

@@ -50,11 +50,17 @@ _FILLERS = frozenset({
     "user", "user's", "likes", "loves", "lives", "named", "called", "has", "have", "wants", "want",
     "prefers", "prefer", "works", "work", "speaks", "with", "for", "as", "that", "from", "by", "not", "very",
 })  # fmt: skip
+_LIKING = re.compile(
+    r"^(?:don't |do not |can't |cannot )?(?:love|like|enjoy|prefer|adore|hate|dislike|detest|stand|into|a (?:big "
+    r"|huge )?fan of)s?\b",
+    re.IGNORECASE,
+)
 _EMPTY = frozenset({
     "it", "this", "that", "them", "these", "those", "he", "she", "they", "you", "me", "him", "her", "us",
     "here", "there", "something", "anything", "nothing", "someone", "everything", "one", "ones", "thing",
     "things", "stuff", "lot", "much", "more", "all", "any", "some", "yes", "no", "ok", "okay", "fine", "good",
-    "sure", "home", "work",
+    "sure", "home", "work", "first", "second", "third", "other", "latter", "last", "next", "option", "version", "idea",
+    "answer", "where", "how", "what", "when", "going", "way", "so",
 })  # fmt: skip
 
 
@@ -150,13 +156,14 @@ class _Gate:
             return Verdict.NOT_THE_USER
         if self._playing or is_joking(self._own, sentence.text):
             return Verdict.NOT_MEANT
-        if not _supported(candidate.value, sentence.quote, key, sentence.text, self._corrected(key)):
+        if not _supported(candidate.value, sentence, key, self._corrected(key)):
             return Verdict.UNSUPPORTED
         if not is_of_the_user(sentence, key) and not self._is_correction(sentence, key):
             return Verdict.NOT_WORTH_KEEPING
         if not is_meant(sentence, key):
             return Verdict.NOT_MEANT
-        if not is_lasting(sentence) or not _is_worth(candidate):
+        # Who is visiting today is a relative for ever.
+        if not (key.relative or is_lasting(sentence)) or not _is_worth(candidate, sentence.text):
             return Verdict.NOT_WORTH_KEEPING
         return Verdict.KEPT
 
@@ -196,19 +203,20 @@ def _value_in(text: str, place: Span, value: str) -> Span | None:
     return Span(heard[0].start(), heard[-1].end()) if heard else None
 
 
-def _supported(value: str, quote: str, key: Key, sentence: str, known: str) -> bool:
-    """Tell whether the quote holds the value's words, and its sentence the words that such a fact is told with."""
-    heard = words(quote)
+def _supported(value: str, sentence: Sentence, key: Key, known: str) -> bool:
+    """Tell whether the quote holds the value's words, and it or its clause the words that such a fact is told with."""
+    heard = words(sentence.quote)
     wanted = [word for word in words(value) if word not in _FILLERS]
     if not wanted or not all(any(alike(word, each) for each in heard) for word in wanted):
         return False
-    if key.topic is None or key.topic.told.search(sentence):
+    clause = sentence.clause_before + sentence.value + sentence.clause_after
+    if key.topic is None or any(map(key.topic.told.search, (sentence.quote, clause))):
         return True
-    return bool(known) and known.casefold() in sentence.casefold()
+    return bool(known) and known.casefold() in sentence.text.casefold()
 
 
-def _is_worth(candidate: Candidate) -> bool:
-    told = words(candidate.value)
-    if len(candidate.value) > _LONGEST_VALUE or all(word in _EMPTY or word in _FILLERS for word in told):
+def _is_worth(candidate: Candidate, sentence: str) -> bool:
+    empty = all(word in _EMPTY or word in _FILLERS for word in words(_LIKING.sub("", candidate.value)))
+    if empty or len(candidate.value) > _LONGEST_VALUE:
         return False
-    return not any(_POWER.search(text) for text in (candidate.key.replace("_", " "), candidate.value, candidate.quote))
+    return not any(_POWER.search(text) for text in (candidate.key.replace("_", " "), candidate.value, sentence))

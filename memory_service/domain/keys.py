@@ -58,7 +58,9 @@ _I_AM = r"i'?m|i am"
 
 _TOPICS = {
     "name": _topic(rf"name|call(?:ed)? me|{_I_AM}|this is|go by", _PROFILE, 0.9),
-    "home": _topic(r"liv(?:e|es|ed|ing)\b|home|based|mov(?:e|ed|ing)|relocat|resid|settled", _PROFILE, 0.8),
+    "home": _topic(
+        r"liv(?:e|es|ed|ing)\b(?! for\b| like\b)|home|based|mov(?:e|ed|ing)|relocat|resid|settled", _PROFILE, 0.8
+    ),
     "hometown": _topic(r"born|grew up|from|raised|native", _PROFILE, 0.6),
     "employer": _topic(r"work|job|employ|join|hired|start|company|at\b|for\b", _PROFILE, 0.7),
     "job": _topic(rf"{_I_AM}|work|job|profession|occupation|becam|promoted|as an?\b", _PROFILE, 0.7),
@@ -73,8 +75,9 @@ _TOPICS = {
     "diet": _topic(r"vegetarian|vegan|pescatarian|halal|kosher|diet|eat|gluten|lactose", _PREFERENCE, 0.8, taste=True),
     "allergy": _topic(r"allerg|intoleran", _PREFERENCE, 0.9, many=True),
     "likes": _topic(
-        r"lik|lov|enjoy|prefer|hate|dislik|detest|adore|fan of|into\b|can'?t stand|cannot stand|favou?r|don'?t|do not"
-        r"|rather|hobb|never|can'?t (?:eat|drink)|cannot (?:eat|drink)",
+        r"lik|lov|enjoy|prefer|hate|dislik|detest|adore|fan of|into\b|can'?t stand|cannot stand|favou?r|don'?t"
+        r"|do not|rather"
+        r"|hobb|never|can'?t (?:eat|drink)|cannot (?:eat|drink)",
         _PREFERENCE,
         0.5,
         many=True,
@@ -83,7 +86,8 @@ _TOPICS = {
     "answer_language": _topic(r"answer|repl|respon|write|speak|talk", _PREFERENCE, 0.8, order=True),
     "answer_style": _topic(r"answer|repl|respon|explain|keep|brief|short|detail", _PREFERENCE, 0.7, order=True),
     "goal": _topic(
-        r"want|would like|'d like|goal|plan|train|saving|study|prepar|dream|aim|hop(?:e|ing)|learning|working on"
+        r"want(?:s|ed)? to|would like|'d like|goal|plan|train|saving|study|prepar|dream|aim|hop(?:e|ing)|learning"
+        r"|working on"
         r"|trying|wish",
         _GOAL,
         0.7,

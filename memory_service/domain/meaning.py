@@ -178,7 +178,7 @@ def is_meant(sentence: Sentence, key: Key) -> bool:
         return re.search(r"\b(?:not|never|n't)\b|n't\b", sentence.clause_before, re.IGNORECASE) is None
     if topic is not None and topic.taste and _DENYING_VALUE.search(value):
         return True
-    return _DENIED.search(sentence.clause_before) is None
+    return _DENIED.search(sentence.clause_before + value) is None
 
 
 def _asks(sentence: Sentence, before: str) -> bool:

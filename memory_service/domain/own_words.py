@@ -53,7 +53,8 @@ _TITLE_WORDS = 6
 _PASTED = (
     re.compile(
         r"\b(?:translate|summari[sz]e|proofread|rewrite|rephrase|paraphrase|correct|edit|review|fix|improve|shorten"
-        r"|analy[sz]e|format|continue|complete|spell-?check|classify|write|draft|compose)\s[^.\n:!?]{2,80}:",
+        r"|analy[sz]e|format|continue|complete|spell-?check|classify|write|draft|compose|reply|respond|answer|check"
+        r"|comment|react)\s[^.\n:!?]{2,80}:",
         re.IGNORECASE,
     ),
     re.compile(
@@ -61,8 +62,12 @@ _PASTED = (
         r"|attached|from|saw)\b[^.\n:!?]{0,60}\b(?:e?-?mails?|messages?|article|text|document|page|output|log|letter"
         r"|story|poem|transcript|review|resume|cv|bio|profile|description|paragraph|post|tweet|notes?|excerpt|passage"
         r"|conversation|chat|results?|quote|lyrics|essay|draft|site|memory|memories|context|listing|comment|form|said"
-        r"|says|wrote|returned|answered)\b[^.\n:!?]{0,40}:",
+        r"|says|wrote|returned|answered|sentences?|lines?|phrase)\b[^.\n:!?]{0,40}:",
         re.IGNORECASE,
+    ),
+    # A line that announces something, and not of the writer.
+    re.compile(
+        r"^(?!.*\b(?:i|i'\w+|me|my|mine|we|our|hi|hello|hey|dear)\b)[^\n]{3,200}:[ \t]*\n", re.MULTILINE | re.IGNORECASE
     ),
     re.compile(
         r"^(?:On .{5,80} wrote:|-{2,} ?(?:Original|Forwarded) message ?-{2,}|From: .*@.*|Begin forwarded message:)",
@@ -74,7 +79,8 @@ _PASTED = (
 _INTRODUCED = (
     re.compile(
         r"\b(?:said|says|wrote|writes|replied|replies|answered|asked|told (?:me|us|him|her|them)|posted|tweeted|texted"
-        r"|claims|claimed|states|stated|reads|goes)\b[^.\n:!?]{0,30}:",
+        r"|claims|claimed|states|stated|reads|goes|asks|offers|returned|printed|showed|displayed"
+        r"|responded)\b[^.\n:!?]{0,30}:",
         re.IGNORECASE,
     ),
     re.compile(
@@ -168,7 +174,7 @@ def _is_title(quoted: str) -> bool:
 
 def _is_speaker(label: str) -> bool:
     names = label.split()
-    if label.casefold() in _OWN_LABELS or len(names) > 3:
+    if label.casefold() in _OWN_LABELS or label.endswith("ly") or len(names) > 3:
         return False
     return all(name[0].isupper() for name in names) or names[0].casefold() in _ROLES
 

@@ -10,12 +10,14 @@ __all__ = ["STAGE_WORDS", "in_a_play", "is_joking"]
 
 STAGE_WORDS = (
     r"pretend|role.?play|let.?s play|imagine|act as|in character|out of character|character|play the|you play|seriously"
-    r"|playing|real life|reality|end (of )?(the )?(scene|game|play|story)|game over|stop|new topic|your role|my role"
+    r"|playing|real life|reality|as if|end (of )?(the )?(scene|game|play|story)|game over|stop|new topic|your role"
+    r"|my role"
 )
 """A coarse search that finds whatever may begin or end a play, as a regular expression of any dialect."""
 
 _BEGINS = re.compile(
-    r"\b(?:pretend(?:ing)?|role-?\s?play(?:ing)?|let'?s (?:play|pretend|imagine)|act as|play the (?:role|part)"
+    r"\b(?:pretend(?:ing)?|(?:speak|talk|act|behave|answer)\b[^.!?\n]{0,30}\bas if (?:i|you) (?:were|was|am|are)"
+    r"|role-?\s?play(?:ing)?|let'?s (?:play|pretend|imagine)|act as|play the (?:role|part)"
     r"|you play|stay in character|(?:your|my) role (?:is|will be)|i(?:'?ll| will| am going to) be (?:the"
     r"|an?)\b[^.!?\n]{0,60}"
     r"\b(?:and )?you(?:'?ll| will)? be"
@@ -33,7 +35,9 @@ _JOKING = re.compile(
     r"(?:^|\s)/(?:s|j|jk|sarcasm)\b|\bj/?k\b|\b(?:just|only|merely|i'?m|am|was|totally) (?:kidding|joking|messing"
     r"|trolling|pulling your leg)\b|\bkidding\b|\b(?:that'?s|that was|it'?s|it was|as|this is|this was) a joke\b"
     r"|\bsarcas"
-    r"|\bnot really\b|\b(?:april fools?|psych)\b",
+    r"|\bnot really\b|(?:^|[.!?]\s+)not\s*[.!]*\s*$"
+    r"|\b(?:for|in) (?:my|the|a|an) (?:novel|story|book|poem|song|screenplay|script|game|scene|character|example)\b"
+    r"|\b(?:april fools?|psych)\b",
     re.IGNORECASE,
 )
 _LAUGHING = re.compile(
