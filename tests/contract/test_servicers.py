@@ -8,6 +8,7 @@ from agentmesh.memory.v1 import (
     extraction_service_pb2,
     interaction_service_pb2,
     memory_service_pb2,
+    privacy_service_pb2,
     settings_service_pb2,
 )
 from agentmesh.orchestrator.v1 import (
@@ -25,6 +26,7 @@ from memory_service.servicers.documents import DocumentServicer
 from memory_service.servicers.extraction import ExtractionServicer
 from memory_service.servicers.facts import FactServicer
 from memory_service.servicers.interactions import InteractionServicer
+from memory_service.servicers.privacy import PrivacyServicer
 from memory_service.servicers.settings import SettingsServicer
 from orchestrator.servicers.catalog import CatalogServicer
 from orchestrator.servicers.files import FileServicer
@@ -41,6 +43,7 @@ SERVICERS = {
     document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"]: DocumentServicer,
     extraction_service_pb2.DESCRIPTOR.services_by_name["ExtractionService"]: ExtractionServicer,
     settings_service_pb2.DESCRIPTOR.services_by_name["MemorySettingsService"]: SettingsServicer,
+    privacy_service_pb2.DESCRIPTOR.services_by_name["PrivacyService"]: PrivacyServicer,
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"]: RunServicer,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]: LedgerServicer,
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: SessionServicer,
