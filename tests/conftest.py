@@ -30,9 +30,11 @@ for name in list(os.environ):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--seeds N`: how often the tests of faults are repeated, each time with other moments of death.
 
+    `--isolation-operations N`: how many operations of random people the test of isolation makes.
     `--write-matrix`: what runtimes were seen to do is written to the documentation, instead of compared with it.
     """
     parser.addoption("--seeds", type=int, default=1, help="rounds of the kill matrix")
+    parser.addoption("--isolation-operations", type=int, default=5_000, help="operations of the test of isolation")
     parser.addoption("--write-matrix", action="store_true", help="write the matrix of docs/runtimes.md")
 
 

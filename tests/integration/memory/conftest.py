@@ -166,6 +166,11 @@ async def database(postgres_url: str) -> AsyncIterator["asyncpg.Connection[Any]"
 
 
 @pytest.fixture
+def isolation_operations(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--isolation-operations"))
+
+
+@pytest.fixture
 def tenant() -> str:
     """A tenant of this test's own: the stores are shared by the module."""
     return f"t-{secrets.token_hex(4)}"
