@@ -41,6 +41,13 @@ class Config(ServiceSettings):
     ranking_file: Path | None = None
     """Weights of the search for turns learned elsewhere (`python -m bench.locomo --learn`); none: those that come with
     the service."""
+    reranker_url: str | None = Field(default=None, pattern="^https?://")
+    """The base of an API with `POST /rerank` (Cohere, Jina, vLLM and others), which puts what was found in order; none:
+    the order of the search stands."""
+    reranker_model: str | None = None
+    """Its model."""
+    reranker_key: SecretStr | None = None
+    """Its API key, if it asks for one."""
     cache_dir: Path = Path(".mesh/cache")
     """Where the offline model's graph is kept; it can always be made again."""
 
@@ -50,6 +57,8 @@ class Config(ServiceSettings):
             raise ValueError("MESH_EMBEDDINGS_MODEL must name a model of MESH_EMBEDDINGS_URL")
         if self.extraction_model_url and not self.extraction_model:
             raise ValueError("MESH_EXTRACTION_MODEL must name a model of MESH_EXTRACTION_MODEL_URL")
+        if self.reranker_url and not self.reranker_model:
+            raise ValueError("MESH_RERANKER_MODEL must name a model of MESH_RERANKER_URL")
         return self
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import structlog
@@ -19,6 +20,7 @@ from memory_service.adapters.embedding.factory import build_embedder, load_offli
 from memory_service.adapters.embedding.offline import OfflineModel
 from memory_service.adapters.embedding.weights import ModelFilesError
 from memory_service.adapters.reading.reader import FileReader
+from memory_service.adapters.reranking.http import HttpReranker
 from memory_service.config import Config
 from memory_service.domain.context import Contexts
 from memory_service.domain.documents import Documents
@@ -27,12 +29,14 @@ from memory_service.domain.facts import Facts
 from memory_service.domain.indexing import Indexer
 from memory_service.domain.interactions import Interactions
 from memory_service.domain.model import Source
+from memory_service.domain.search import Search
 from memory_service.engines import ConfiguredEngines, Wrap
 from memory_service.extraction import add_extraction
 from memory_service.privacy import add_privacy
 from memory_service.retrieval.reading import TokenIndexer
+from memory_service.retrieval.reranking import RerankedSearch, Texts
 from memory_service.retrieval.search import HybridSearch
-from memory_service.retrieval.weights import load_weights
+from memory_service.retrieval.weights import Weights, load_weights
 from memory_service.servicers.context import ContextServicer
 from memory_service.servicers.documents import DocumentServicer
 from memory_service.servicers.facts import FactServicer
@@ -45,6 +49,7 @@ from memory_service.stores.outbox import Change, Worker
 from memory_service.stores.recent import RedisRecent
 from memory_service.stores.registry import IndexRegistry
 from memory_service.stores.sources import PostgresSources
+from memory_service.stores.texts import PostgresTexts
 from memory_service.stores.tokens import PostgresTokens
 from memory_service.stores.walls import CALLERS, caller_settings, install_callers
 from memory_service.stores.words import PostgresWords, WordRewriter
@@ -107,22 +112,22 @@ async def build(settings: Config, telemetry: Telemetry, *, wrap_vectors: Wrap = 
 
     # Index
     offline, embedder = await _models(settings)
-    opened.push_async_callback(embedder.close)
-    if offline is not None:
-        opened.push_async_callback(offline.close)
-    models = (embedder, offline) if offline else (embedder,)
+    models = [model for model in (embedder, offline) if model]
+    for model in models:
+        opened.push_async_callback(model.close)
     engines = ConfiguredEngines(settings, searches_pool, workers_pool, *models, opened=opened, wrap=wrap_vectors)
     await engines.prepare()
     indexes = PostgresIndexes(IndexRegistry(workers_pool), engines)
     await indexes.want()
-    search = HybridSearch(
+    hybrid = HybridSearch(
         PostgresWords(callers_pool),
         indexes,
         PostgresTokens(callers_pool),
-        weights=load_weights(settings.ranking_file),
+        weights=_weights(settings),
         reader=offline,
         warn=_warn,
     )
+    search = _reranked(settings, hybrid, PostgresTexts(interactions, facts, passages), opened)
 
     # Workers
     sources = PostgresSources(workers_pool)
@@ -208,6 +213,21 @@ async def _models(settings: Config) -> tuple[OfflineModel | None, Embedder]:
     except OSError as error:
         raise ConfigError(f"MESH_CACHE_DIR: cannot use {settings.cache_dir}: {error.strerror}") from error
     return offline, embedder
+
+
+def _reranked(settings: Config, search: Search, texts: Texts, opened: AsyncExitStack) -> Search:
+    if not settings.reranker_url or not settings.reranker_model:
+        return search
+    reranker = HttpReranker(settings.reranker_url, settings.reranker_model, settings.reranker_key)
+    opened.push_async_callback(reranker.close)
+    return RerankedSearch(search, texts, reranker, warn=_warn)
+
+
+def _weights(settings: Config) -> Weights:
+    try:
+        return load_weights(settings.ranking_file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"MESH_RANKING_FILE: {error}") from error
 
 
 async def _keep_tidy(pool: Pool) -> None:

@@ -109,7 +109,7 @@ class Assembly:
         return self._service(f"agent-{runtime}", "agent_service", settings, python=ensure(runtime))
 
     def _memory(self) -> dict[str, str]:
-        models = ("MESH_EMBEDDINGS", "MESH_EXTRACTION")
+        models = ("MESH_EMBEDDINGS", "MESH_EXTRACTION", "MESH_RANKING", "MESH_RERANKER")
         chosen = {name: value for name, value in self._environ.items() if name.startswith(models)}
         qdrant = {name: value for name, value in self._environ.items() if name.startswith("QDRANT_")}
         return {**self._shared, **qdrant, **chosen, "MESH_CACHE_DIR": str(self._state.cache)}

@@ -1,0 +1,1 @@
+"""Rerankers behind the port `memory_service.retrieval.reranking`."""
