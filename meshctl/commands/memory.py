@@ -20,6 +20,7 @@ from meshclient import MeshClient
 from meshctl.commands.arguments import JsonOption, UserOption
 from meshctl.commands.call import call
 from meshctl.commands.documents import ingest, list_documents
+from meshctl.commands.extraction import list_extractions, settings
 from meshctl.commands.facts import explain, list_facts, origin_of, put_fact, supersede
 from meshctl.commands.privacy import erase, export, purge
 from meshctl.console import err, out, plain, print_message, print_table
@@ -34,6 +35,8 @@ app.command("facts")(list_facts)
 app.command("put")(put_fact)
 app.command("supersede")(supersede)
 app.command("explain")(explain)
+app.command("extractions")(list_extractions)
+app.command("settings")(settings)
 app.command("export")(export)
 app.command("erase")(erase)
 app.command("purge")(purge)
