@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from agentmesh.memory.v1.extraction_pb2 import Extraction, ExtractionMode, ExtractionVerdict
+from agentmesh.memory.v1.extraction_pb2 import Extraction, ExtractionCandidate, ExtractionMode, ExtractionVerdict
 from agentmesh.memory.v1.extraction_service_pb2 import ListExtractionsRequest
 from agentmesh.memory.v1.settings_service_pb2 import (
     GetMemorySettingsRequest,
@@ -92,7 +92,7 @@ def list_extractions(
             extraction.interaction,
             candidate.key,
             candidate.value,
-            _verdict(candidate.verdict, dry_run=extraction.dry_run),
+            _verdict(candidate, dry_run=extraction.dry_run),
             candidate.fact,
             candidate.quote,
         )
@@ -102,8 +102,8 @@ def list_extractions(
     print_table(("turn", "key", "value", "verdict", "fact", "in the words"), rows)
 
 
-def _verdict(verdict: "ExtractionVerdict.ValueType", *, dry_run: bool) -> str:
-    name = ExtractionVerdict.Name(verdict).removeprefix("EXTRACTION_VERDICT_").lower().replace("_", " ")
+def _verdict(candidate: ExtractionCandidate, *, dry_run: bool) -> str:
+    name = ExtractionVerdict.Name(candidate.verdict).removeprefix("EXTRACTION_VERDICT_").lower().replace("_", " ")
     return f"{name} (dry run)" if dry_run else name
 
 
