@@ -136,6 +136,10 @@ async def test_owners_kinds_and_sessions_never_meet(store: VectorStore) -> None:
         point(turn("fact_mine", ADA, Kind.FACT), unit(0)),
     )
     assert set(await store.search(TURNS, unit(0), 10)) == {"int_mine", "int_also_mine"}
+    await put(store, point(turn("int_mine", BOB), unit(1)), point(turn("int_mine", ADA, Kind.FACT), unit(1)))
+    assert (await store.search(TURNS, unit(0), 10))["int_mine"] == pytest.approx(1.0, abs=2e-3), "ids are an owner's"
+    await store.replace([turn("int_mine", BOB), turn("int_mine", ADA, Kind.FACT)], [])
+    assert set(await store.search(TURNS, unit(0), 10)) == {"int_mine", "int_also_mine"}
     assert set(await store.search(Place(ADA, Kind.INTERACTION, "one"), unit(0), 10)) == {"int_mine"}
     assert set(await store.search(Place(ADA, Kind.FACT), unit(0), 10)) == {"fact_mine"}
     assert set(await store.search(Place(BOB, Kind.INTERACTION), unit(0), 10)) == {"int_bobs"}
@@ -241,7 +245,7 @@ def test_only_the_adapter_knows_its_engine() -> None:
         assert "<#>" not in text, path
     searches = (adapters / "pgvector.py").read_text().count("<#>")
     assert searches == 1, "one statement compares vectors, and it has the filter"
-    assert (adapters / "qdrant.py").read_text().count("query_filter=_within(place)") == 1
+    assert (adapters / "qdrant.py").read_text().count("query_filter=models.Filter(must=_within(place))") == 1
 
 
 async def test_what_is_an_owners_can_be_counted_and_forgotten(store: VectorStore) -> None:

@@ -4,8 +4,10 @@ Owns the collection, one per model, and the client: nothing else imports it. The
 places data by; what keeps tenants and users apart is the filter here.
 """
 
+import hashlib
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -35,7 +37,8 @@ class QdrantVectors:
         """Use the collection of this model whose name begins with `prefix`: meshes that share a server differ in it."""
         self.name = f"qdrant/{model}/{dimension}"
         self._client, self._dimension = client, dimension
-        self._collection = f"{prefix}-{re.sub('[^a-z0-9]+', '-', model.lower())}-{dimension}"
+        readable = re.sub("[^a-z0-9]+", "-", model.lower())[:64]
+        self._collection = f"{prefix}-{readable}-{dimension}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
 
     async def exists(self) -> bool:
         """Tell whether the collection is there."""
@@ -49,6 +52,8 @@ class QdrantVectors:
             await self._client.create_collection(
                 self._collection,
                 vectors_config=models.VectorParams(size=self._dimension, distance=models.Distance.COSINE),
+                # No graph over all owners: a search compares with every vector of one of them, and misses none.
+                hnsw_config=models.HnswConfigDiff(m=0, payload_m=0),
             )
             for field in ("tenant", "user", "kind", "session", "source"):
                 schema = models.KeywordIndexParams(
@@ -64,8 +69,14 @@ class QdrantVectors:
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others."""
         new = [_struct(point) for point in points]
+        by_owner = defaultdict(list)
+        for source in sources:
+            by_owner[source.owner, source.kind].append(source.id)
         ids = models.Filter(
-            must=[_equal("source", [source.id for source in sources])],
+            should=[
+                models.Filter(must=[*_within(Place(owner, kind)), _equal("source", names)])
+                for (owner, kind), names in by_owner.items()
+            ],
             must_not=[models.HasIdCondition(has_id=[point.id for point in new])],
         )
         with _driver_errors():
@@ -81,7 +92,7 @@ class QdrantVectors:
                 self._collection,
                 group_by="source",
                 query=list(vector),
-                query_filter=_within(place),
+                query_filter=models.Filter(must=_within(place)),
                 limit=limit,
                 group_size=1,
                 with_payload=False,
@@ -105,12 +116,12 @@ class QdrantVectors:
             return await self._client.get_collections()
 
 
-def _within(place: Place) -> models.Filter:
-    """Return the one filter that keeps a search within its place."""
+def _within(place: Place) -> list[models.Condition]:
+    """Return the conditions, all of them, that keep a search within its place."""
     wanted = {"tenant": place.owner.tenant, "user": place.owner.user, "kind": str(place.kind)}
     if place.session:
         wanted["session"] = place.session
-    return models.Filter(must=[_equal(field, [value]) for field, value in wanted.items()])
+    return [_equal(field, [value]) for field, value in wanted.items()]
 
 
 def _of(owner: Owner) -> models.Filter:
@@ -124,8 +135,9 @@ def _equal(field: str, values: list[str]) -> models.FieldCondition:
 
 def _struct(point: Point) -> models.PointStruct:
     source = point.source
+    name = "\n".join((source.owner.tenant, source.owner.user, source.kind, source.id, str(point.piece)))
     return models.PointStruct(
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{source.id}/{point.piece}")),
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         vector=list(point.vector),
         payload={
             "tenant": source.owner.tenant,
