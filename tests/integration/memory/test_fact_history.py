@@ -231,20 +231,25 @@ async def test_a_fact_cites_its_turn_as_long_as_that_is_kept(mesh: Mesh, tenant:
 
 
 async def test_many_at_once_leave_no_gap(mesh: Mesh, tenant: str) -> None:
-    ada = await mesh.client(await mesh.serve(), tenant=tenant)
-    facts = await asyncio.gather(*(ada.know("city", f"city {number}") for number in range(12)))
+    server = await mesh.serve()
+    ada = await mesh.client(server, tenant=tenant)
+    agent = await mesh.client(server, tenant=tenant, service="agent")
+    told = [(ada, f"city {number}") for number in range(12)] + [(agent, f"town {number}") for number in range(6)]
+    facts = await asyncio.gather(*(client.know("city", value) for client, value in told))
     assert len({fact.id for fact in facts}) == 1
     found = await versions(ada, facts[0], 5)
-    assert [number for number, _, _ in found] == list(range(12, 0, -1))
-    assert len({value for _, _, value in found}) == 12
+    assert [number for number, _, _ in found] == list(range(18, 0, -1))
+    assert {value for _, _, value in found} == {value for _, value in told}
+    assert (await ada.facts.GetFact(GetFactRequest(fact=facts[0].id))).value.startswith("city")
 
 
 async def test_a_deleted_fact_has_no_history_and_a_strangers_is_not_found(mesh: Mesh, tenant: str) -> None:
     server = await mesh.serve()
     ada, bob = [await mesh.client(server, tenant=tenant, subject=name) for name in ("ada", "bob")]
+    other = await mesh.client(server, tenant=f"{tenant}-other")
     fact = await ada.know("city", "Lyon")
     await ada.know("city", "Paris")
-    for client, name in ((bob, fact.id), (ada, "fact_unknown")):
+    for client, name in ((bob, fact.id), (other, fact.id), (ada, "fact_unknown")):
         for call in (
             client.facts.ExplainFact(ExplainFactRequest(fact=name)),
             client.facts.ListFactVersions(ListFactVersionsRequest(fact=name)),
