@@ -80,6 +80,7 @@ class World:
         self._ids: dict[str, list[str]] = defaultdict(list)
         self.tokens: dict[str, list[str]] = defaultdict(list)
         """Page tokens by the method that gave them, whoever got them."""
+        self._requests: set[tuple[Person, str, str]] = set()
         self.done = 0
         self.own: Counter[str] = Counter()
         """How often a method showed a person what is theirs: one that never does proves nothing."""
@@ -106,6 +107,13 @@ class World:
             if good(self.owners[chosen]):
                 return chosen
         return None
+
+    def first_use(self, owner: Person, method: str, request: str) -> bool:
+        """Tell whether nobody used the request id for the owner yet; now somebody does."""
+        use = owner, method, request
+        first = use not in self._requests
+        self._requests.add(use)
+        return first
 
     async def ask(self, person: Person, method: str, call: Call, about: Person | None) -> list[Message] | Refusal:
         """Make a call of the person's and judge what comes back.

@@ -21,7 +21,7 @@ from tests.integration.memory.conftest import request_id
 from tests.integration.memory.isolation.people import Person, Refusal, World
 
 __all__ = ["KEYS", "SESSIONS", "SOURCES", "URIS", "change_settings", "erase", "ingest", "pretend", "purge", "put",
-           "remove", "say", "supersede"]  # fmt: skip
+           "remove", "say", "say_the_same", "supersede"]  # fmt: skip
 
 # Few, and the same for everybody: whatever is joined badly collides.
 SESSIONS = ("", "one", "s", "x.s.one")
@@ -64,7 +64,7 @@ async def say(world: World, person: Person) -> None:
         request.source = world.random.choice(SOURCES)
     elif person.agent and world.random.random() < 0.3:
         client = person.agent
-    await stored(world, person, "StoreInteraction", lambda: client.turns.StoreInteraction(request), owner)
+    await stored(world, person, "StoreInteraction", client.turns.StoreInteraction, request, owner)
 
 
 async def put(world: World, person: Person) -> None:
@@ -86,7 +86,7 @@ async def put(world: World, person: Person) -> None:
         for clerk in world.people:
             if clerk.may_see(owner):
                 clerk.named.add(foreign)
-    await stored(world, person, "PutFact", lambda: client.facts.PutFact(request), owner)
+    await stored(world, person, "PutFact", client.facts.PutFact, request, owner)
 
 
 async def ingest(world: World, person: Person) -> None:
@@ -96,7 +96,7 @@ async def ingest(world: World, person: Person) -> None:
         media_type="text/markdown", content=f"# {owner.canary}\n\n{text(world, owner)}\n".encode(),
         labels={"note": owner.canary},
     )  # fmt: skip
-    await stored(world, person, "IngestDocument", lambda: person.client.documents.IngestDocument(request), owner)
+    await stored(world, person, "IngestDocument", person.client.documents.IngestDocument, request, owner)
 
 
 async def supersede(world: World, person: Person) -> None:
@@ -107,13 +107,28 @@ async def supersede(world: World, person: Person) -> None:
     request = SupersedeFactRequest(
         request_id=repeatable(world), fact=fact, value=text(world, owner), reason=text(world, owner)
     )
-    await stored(world, person, "SupersedeFact", lambda: person.client.facts.SupersedeFact(request), owner)
+    await stored(world, person, "SupersedeFact", person.client.facts.SupersedeFact, request, owner)
 
 
-async def stored(world: World, person: Person, method: str, call: Any, owner: Person) -> None:
-    answers = await world.ask(person, method, call, owner)
-    for answer in () if isinstance(answers, Refusal) else answers:
-        world.keep(answer.id, owner)  # type: ignore[attr-defined]
+async def say_the_same(world: World, person: Person) -> None:
+    """Make a request that many make to the letter: each is answered with what is their own."""
+    if world.random.random() < 0.5:
+        fact = PutFactRequest(request_id="same", key="same", value="the same for everybody")
+        await stored(world, person, "PutFact", person.client.facts.PutFact, fact, person)
+    else:
+        turn = StoreInteractionRequest(request_id="same", session="one", input="the same for everybody")
+        await stored(world, person, "StoreInteraction", person.client.turns.StoreInteraction, turn, person)
+
+
+async def stored(world: World, person: Person, method: str, call: Any, request: Any, owner: Person) -> None:
+    """Make a request to store something of the owner's, which others may have made under the same id."""
+    repeated = not world.first_use(owner, method, request.request_id)
+    answers = await world.ask(person, method, lambda: call(request), owner)
+    if not isinstance(answers, Refusal):
+        for answer in answers:
+            world.keep(answer.id, owner)  # type: ignore[attr-defined]
+    elif answers.reason.startswith("REQUEST_") and not repeated:
+        world.problems.append(f"{method} of {person} hears that others used {request.request_id}: {answers}")
 
 
 async def remove(world: World, person: Person) -> None:
