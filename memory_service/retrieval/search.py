@@ -74,6 +74,7 @@ class HybridSearch:
         """Without a `reader`, turns are not compared token by token."""
         self._words, self._indexes, self._tokens = words, indexes, tokens
         self._weights, self._reader, self._warn, self._patience = weights, reader, warn, patience
+        self._by_words_only = False
 
     async def find(self, query: str, *places: Place) -> Found:
         """Search several places for the same query. Raises Unavailable when Postgres does not answer."""
@@ -123,6 +124,9 @@ class HybridSearch:
                 found = await self._indexes.ask(search)
                 reading = (await self._reader.read([question.bare]))[0] if self._reader else None
         except (MeshError, TimeoutError) as error:
-            self._warn("search_by_words_only", error)
+            if not self._by_words_only:  # once, not with every search until it is over
+                self._warn("search_by_words_only", error)
+            self._by_words_only = True
             return None
+        self._by_words_only = False
         return [Meaning(nearest, reading) for nearest in found]
