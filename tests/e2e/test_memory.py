@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 
 from tests.e2e.running import RunningMesh
@@ -30,6 +31,38 @@ def test_a_correction_supersedes_and_the_old_fact_is_explained(offline_mesh: Run
     prompt = mesh("context", "Where is my home?", "--prompt")
     assert prompt.startswith("<recalled_memory>")
     assert "fact (told by the user): home: Paris" in prompt
+
+
+def test_what_somebody_corrects_in_a_talk_supersedes_what_they_said_before(offline_mesh: RunningMesh) -> None:
+    def mesh(*arguments: str) -> str:
+        done = offline_mesh.cli(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def facts_say(text: str) -> dict:
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up:
+            found = [fact for fact in rows(mesh("memory", "facts", "--json")) if text in fact["value"]]
+            if found:
+                return found[0]
+        raise AssertionError(mesh("memory", "extractions"))
+
+    mesh("memory", "settings", "--extraction", "on")
+    try:
+        mesh("chat", "I live in Lyon.")
+        before = facts_say("Lyon")
+        mesh("chat", "I moved to Paris.")
+        after = facts_say("Paris")
+        assert (after["id"], after["origin"]) == (before["id"], "FACT_ORIGIN_EXTRACTION")
+        told = mesh("memory", "explain", after["id"])
+        assert "Lyon" in told
+        assert "I moved to Paris" in told
+        assert "Lyon" not in mesh("memory", "facts")
+        mesh("memory", "erase", after["user"], "--yes")
+        assert not rows(mesh("memory", "facts", "--json"))
+        assert not rows(mesh("memory", "export"))
+    finally:
+        mesh("memory", "settings", "--extraction", "off")
 
 
 def test_everything_can_be_taken_out_and_erased(offline_mesh: RunningMesh, tmp_path: Path) -> None:
