@@ -57,9 +57,9 @@ class WordShard:
         rows = sorted([*self.rows, *fresh], key=lambda row: (row.session, row.place, row.source))
         return WordShard(rows, {row.source: number for number, row in enumerate(rows)})
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """About how many bytes it takes. Every search asks, and adding up ten thousand rows takes milliseconds."""
         return sum(len(row.terms) for row in self.rows) + _ROW_BYTES * (1 + len(self.rows))
 
     @cached_property
