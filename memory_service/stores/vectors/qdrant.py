@@ -102,13 +102,15 @@ class QdrantVectors:
 
     async def forget(self, owner: Owner) -> None:
         """Let everything of the owner be gone."""
+        theirs = models.FilterSelector(filter=models.Filter(must=_of(owner)))
         with _driver_errors():
-            await self._client.delete(self._collection, models.FilterSelector(filter=_of(owner)), wait=True)
+            await self._client.delete(self._collection, theirs, wait=True)
 
     async def count(self, owner: Owner) -> int:
         """Return how many points the owner has."""
+        theirs = models.Filter(must=_of(owner))
         with _driver_errors():
-            return (await self._client.count(self._collection, count_filter=_of(owner), exact=True)).count
+            return (await self._client.count(self._collection, count_filter=theirs, exact=True)).count
 
     async def ping(self) -> object:
         """Return if the server answers."""
@@ -118,15 +120,13 @@ class QdrantVectors:
 
 def _within(place: Place) -> list[models.Condition]:
     """Return the conditions, all of them, that keep a search within its place."""
-    wanted = {"tenant": place.owner.tenant, "user": place.owner.user, "kind": str(place.kind)}
-    if place.session:
-        wanted["session"] = place.session
-    return [_equal(field, [value]) for field, value in wanted.items()]
+    wanted = {"kind": str(place.kind)} | ({"session": place.session} if place.session else {})
+    return [*_of(place.owner), *(_equal(field, [value]) for field, value in wanted.items())]
 
 
-def _of(owner: Owner) -> models.Filter:
-    """Return the filter of everything that an owner has."""
-    return models.Filter(must=[_equal("tenant", [owner.tenant]), _equal("user", [owner.user])])
+def _of(owner: Owner) -> list[models.Condition]:
+    """Return the conditions, all of them, that keep to what an owner has: the one place where that is said."""
+    return [_equal("tenant", [owner.tenant]), _equal("user", [owner.user])]
 
 
 def _equal(field: str, values: list[str]) -> models.FieldCondition:
