@@ -1,7 +1,7 @@
 """The model's arithmetic in numpy: what runs where onnxruntime is missing, and what the ONNX graph is tested against.
 
 Owns one forward pass of a six-layer BERT in 32-bit floats. It knows no text (`minilm`) and no file (`weights`). Its
-matrix products use every core; set OPENBLAS_NUM_THREADS=1 for the process where cores are shared.
+matrix products use as many cores as OPENBLAS_NUM_THREADS allows.
 """
 
 import math

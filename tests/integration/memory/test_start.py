@@ -1,5 +1,8 @@
 """How the service starts: with what it needs missing, with what it can do without missing, and what it then says."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,6 +43,15 @@ def test_what_is_not_configured_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ConfigError, match="MESH_EMBEDDINGS_MODEL") as caught:
         load_config()
     assert "secret" not in str(caught.value)
+
+
+def test_no_thread_of_numpy_waits_by_spinning() -> None:
+    code = f"import sys; sys.path[:0] = {sys.path!r}; import memory_service.__main__; "
+    code += "from numpy import ones; ones((512, 512)) @ ones((512, 512)); "
+    code += "import os; print(len(os.listdir('/proc/self/task')))"
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1"]
 
 
 async def test_without_redis_and_vectors_it_serves_by_words(mesh: Mesh, tenant: str) -> None:
