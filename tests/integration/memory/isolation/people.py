@@ -59,6 +59,11 @@ class Refusal:
     fields: str
     retry_after: float | None
 
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether a store or the service had no time, which says nothing of what was asked for."""
+        return self.kind in {"Unavailable", "DeadlineExceeded", "ResourceExhausted"}
+
     @classmethod
     def of(cls, error: MeshError) -> "Refusal":
         """Return it of an error."""

@@ -50,8 +50,8 @@ async def list_pages(world: World, person: Person) -> None:
     token = world.random.choice(tokens) if tokens and world.random.random() < 0.4 else ""
     answers = await world.ask(person, method, lambda: lists[method](token), about)
     for answer in () if isinstance(answers, Refusal) else answers:
-        if answer.next_page_token:  # type: ignore[attr-defined]
-            tokens.append(answer.next_page_token)  # type: ignore[attr-defined]
+        if answer.next_page_token:
+            tokens.append(answer.next_page_token)
             del tokens[:-50]
 
 
@@ -106,7 +106,7 @@ async def peep(world: World, person: Person) -> None:
             answers = await world.ask(
                 person, "SearchDocuments", lambda: person.client.documents.SearchDocuments(request), person
             )
-            if any(answer.matches for answer in answers):  # type: ignore[attr-defined, union-attr]
+            if isinstance(answers, list) and any(answer.matches for answer in answers):
                 world.problems.append(f"SearchDocuments of {person} finds {answers} in {name}")
     elif name:
         call = person.client.extraction.ExtractFacts
