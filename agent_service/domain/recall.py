@@ -1,12 +1,9 @@
-"""How recalled memory is told to the model: one line for each thing said, with who said it and when.
+"""What memory recalled, as one text for the model. How each thing is told is `meshkit.quoting`."""
 
-Owns the lines; the block around them, which their content cannot close, is `meshkit.quoting`.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Iterator, Sequence
-
-from agent_service.domain.task import RecalledFact, RecalledItem, RecalledPassage
-from meshkit.quoting import memory_block, quoted
+from agent_service.domain.task import RecalledFact, RecalledItem, RecalledPassage, RecalledTurn
+from meshkit.quoting import fact_line, memory_block, passage_line, turn_lines
 
 __all__ = ["render"]
 
@@ -16,14 +13,11 @@ def render(items: Sequence[RecalledItem]) -> str:
     return memory_block(line for item in items for line in _lines(item))
 
 
-def _lines(item: RecalledItem) -> Iterator[str]:
-    if isinstance(item, RecalledPassage):
-        yield f'document "{quoted(item.title)}" [{quoted(item.citation)}]: {quoted(item.text)}'
-        return
-    date = f"[{item.when:%Y-%m-%d}] " if item.when is not None else ""
-    if isinstance(item, RecalledFact):
-        yield f"{date}fact ({quoted(item.said_by)}): {quoted(item.key)}: {quoted(item.value)}"
-        return
-    yield f"{date}{quoted(item.said_by)}: {quoted(item.input)}"
-    if item.output:
-        yield f"{date}agent: {quoted(item.output)}"
+def _lines(item: RecalledItem) -> list[str]:
+    match item:
+        case RecalledPassage():
+            return [passage_line(item.title, item.citation, item.text)]
+        case RecalledFact():
+            return [fact_line(item.when, item.said_by, item.key, item.value)]
+        case RecalledTurn():
+            return turn_lines(item.when, item.said_by, item.input, "", item.output)

@@ -1,26 +1,11 @@
-"""A context as one text for a prompt: a line for each thing said, with who said it, when, and where it stands.
-
-Owns the lines; the block around them, which their content cannot close, is `meshkit.quoting`.
-"""
-
-from collections.abc import Iterator
-from datetime import datetime
+"""A context as one text for a prompt. How each thing is told is `meshkit.quoting`."""
 
 from memory_service.domain.context import Context
-from memory_service.domain.model import Fact, FactOrigin, Interaction, Origin, Passage
+from memory_service.domain.model import Fact, Interaction, Passage
 from memory_service.domain.ranking import Recalled
-from meshkit.quoting import memory_block, quoted
+from meshkit.quoting import fact_line, fact_said_by, memory_block, passage_line, turn_lines, turn_said_by
 
 __all__ = ["render"]
-
-_SAID_BY = {
-    FactOrigin.CLIENT: "told by the user",
-    FactOrigin.EXTRACTION: "told by the user",
-    FactOrigin.AGENT: "noted by an agent",
-    FactOrigin.TOOL: "from a tool",
-    FactOrigin.DOCUMENT: "from a document",
-}
-_SPEAKERS = {Origin.AGENT: "another agent", Origin.TOOL: "a tool", Origin.DOCUMENT: "a document"}
 
 
 def render(context: Context) -> str:
@@ -28,23 +13,13 @@ def render(context: Context) -> str:
     return memory_block(line for item in context.items for line in _lines(item.source))
 
 
-def _lines(item: Recalled) -> Iterator[str]:
+def _lines(item: Recalled) -> list[str]:
     match item:
         case Passage():
-            yield f'document "{quoted(item.title)}" [{quoted(item.id)}]: {quoted(item.text)}'
+            return [passage_line(item.title, item.id, item.text)]
         case Fact():
-            said = f"{_SAID_BY[item.origin]}{_from(item.source)}{', contested' if item.contested else ''}"
-            yield f"{_date(item.update_time)}fact ({said}): {quoted(item.key)}: {quoted(item.value)}"
+            said_by = fact_said_by(item.origin, item.source, contested=item.contested)
+            return [fact_line(item.update_time, said_by, item.key, item.value)]
         case Interaction():
-            speaker = _SPEAKERS.get(item.origin) or quoted(item.speaker) or "user"
-            yield f"{_date(item.create_time)}{speaker}{_from(item.source)}: {quoted(item.input)}"
-            if item.output:
-                yield f"{_date(item.create_time)}{quoted(item.agent) or 'agent'}: {quoted(item.output)}"
-
-
-def _from(source: str) -> str:
-    return f", {quoted(source)}" if source else ""
-
-
-def _date(time: datetime) -> str:
-    return f"[{time:%Y-%m-%d}] "
+            said_by = turn_said_by(item.origin, item.speaker, item.source)
+            return turn_lines(item.create_time, said_by, item.input, item.agent, item.output)
