@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from memory_service.domain.decay import weight
 from memory_service.domain.model import USERS_OWN, Fact, Interaction, Kind, Layer, Owner, Passage, Place, owner_of
 from memory_service.domain.ports import Clock, DocumentStore, FactStore, InteractionStore, Recent
-from memory_service.domain.ranking import Recalled, distinct, fit, tokens_of
+from memory_service.domain.ranking import Recalled, Telling, distinct, tokens_of
 from memory_service.domain.search import Search
 from meshkit.context import CallContext
 
-__all__ = ["Context", "ContextItem", "ContextQuery", "Contexts"]
+__all__ = ["Context", "ContextItem", "ContextQuery", "Contexts", "Fitting", "arranged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitting:
+class Fitting:
     """What fits, with its scores, best first of each kind; and the layers that were searched by words only."""
 
     turns: Sequence[Interaction]
@@ -87,50 +87,31 @@ class Contexts:
     async def gather(self, caller: CallContext, query: ContextQuery) -> Context:
         """Return what is known. Raises PermissionDenied, and Unavailable when Postgres does not answer."""
         owner = owner_of(caller, query.user)
-        latest, fitting = await asyncio.gather(self._latest(owner, query), self._fitting(owner, query))
-        newest = distinct(latest)
-        turns = distinct(fitting.turns, newest)[: query.semantic]
-        facts = distinct(fitting.facts)[: query.facts]
-        passages = distinct(fitting.passages, turns)[: query.documents]
-        found: list[Recalled] = [*turns, *passages]
-        found.sort(key=lambda item: -fitting.scores[item.id])
-
-        # Facts come before longer things that fit as well: they are short, and who the user is matters to every answer.
-        first, left = fit(newest, query.budget // 2)
-        kept_facts, facts_left = fit(facts, query.budget // 4)
-        kept, left = fit(found, query.budget - query.budget // 2 - query.budget // 4 + left + facts_left)
-        more_facts, left = fit([fact for fact in facts if fact not in kept_facts], left)
-        rest, _ = fit([turn for turn in newest if turn not in first], left)
-        shown = [turn for turn in reversed(newest) if turn in first or turn in rest]
-        chosen: list[Recalled] = [*kept_facts, *more_facts, *kept]
-        chosen.sort(key=lambda item: -fitting.scores[item.id])
-        return Context(
-            [ContextItem(Layer.RECENT, 1.0, tokens_of(turn), turn) for turn in shown]
-            + [ContextItem(_layer(item), fitting.scores[item.id], tokens_of(item), item) for item in chosen],
-            fitting.degraded,
+        latest, standing, fitting = await asyncio.gather(
+            self._latest(owner, query), self._facts.standing(owner, query.facts), self._fitting(owner, query)
         )
+        return arranged(query, latest, standing, fitting)
 
     async def _latest(self, owner: Owner, query: ContextQuery) -> Sequence[Interaction]:
         if not query.session or not query.recent:
             return []
         return await self._recent.latest(owner, query.session, query.recent)
 
-    async def _fitting(self, owner: Owner, query: ContextQuery) -> _Fitting:
+    async def _fitting(self, owner: Owner, query: ContextQuery) -> Fitting:
         wanted = {Kind.INTERACTION: query.semantic, Kind.FACT: query.facts, Kind.DOCUMENT: query.documents}
         places = [Place(owner, kind) for kind, limit in wanted.items() if limit]
         if not places:
-            return _Fitting([], [], [], {}, [])
+            return Fitting([], [], [], {}, [])
         found = await self._search.find(query.query, *places)
         scored = {place.kind: ids for place, ids in zip(places, found.places, strict=True)}
         # More than asked for: repetitions among them, recent turns, and facts that are old are left out afterwards.
         turns = dict(scored.get(Kind.INTERACTION, [])[: 2 * query.semantic + query.recent])
         facts = dict(scored.get(Kind.FACT, [])[: 2 * query.facts])
         passages = dict(scored.get(Kind.DOCUMENT, [])[: 2 * query.documents])
-        known_turns, known_facts, known_passages, standing = await asyncio.gather(
+        known_turns, known_facts, known_passages = await asyncio.gather(
             self._interactions.load(owner, list(turns), largest=4 * query.budget),
             self._facts.load(owner, list(facts)),
             self._documents.load(owner, list(passages)),
-            self._facts.standing(owner, query.facts),
         )
         now = self._clock()
         scores = turns | passages
@@ -139,17 +120,38 @@ class Contexts:
         fit_to_tell = (
             fact for fact in known_facts.values() if fact.origin in USERS_OWN or facts[fact.id] >= _LEAST_FIT
         )
-        best = sorted(fit_to_tell, key=lambda fact: -scores[fact.id])
-        # Who the user is and how they like things is worth knowing whatever they ask.
-        best += [fact for fact in standing if fact.id not in scores]
-        scores |= {fact.id: 0.0 for fact in standing if fact.id not in scores}
-        return _Fitting(
+        return Fitting(
             [known_turns[turn] for turn in turns if turn in known_turns],
-            best,
+            sorted(fit_to_tell, key=lambda fact: -scores[fact.id]),
             [known_passages[passage] for passage in passages if passage in known_passages],
             scores,
             [_LAYERS[place.kind] for place in places] if found.degraded else [],
         )
+
+
+def arranged(query: ContextQuery, latest: Sequence[Interaction], standing: Sequence[Fact], fitting: Fitting) -> Context:
+    """Return what is told of all that is known: nothing twice, within the limits and the budget. Pure."""
+    # Who the user is and how they like things is worth knowing whatever they ask.
+    scores = dict.fromkeys((fact.id for fact in standing), 0.0) | fitting.scores
+    newest = distinct(latest)
+    facts = distinct([*fitting.facts, *(fact for fact in standing if fact.id not in fitting.scores)])[: query.facts]
+    turns = distinct(fitting.turns, newest)[: query.semantic]
+    passages = distinct(fitting.passages)[: query.documents]
+    found: list[Recalled] = [*turns, *passages]
+    found.sort(key=lambda item: -scores[item.id])
+
+    # Facts come before longer things that fit as well: they are short, and who the user is matters to every answer.
+    telling, half, quarter = Telling(), query.budget // 2, query.budget // 4
+    left = query.budget - half - quarter + telling.add(newest, half) + telling.add(facts, quarter)
+    for items in (found, facts, newest):
+        left = telling.add(items, left)
+    best: list[Recalled] = [*telling.of(facts), *telling.of(found)]
+    best.sort(key=lambda item: -scores[item.id])
+    return Context(
+        [ContextItem(Layer.RECENT, 1.0, tokens_of(turn), turn) for turn in reversed(telling.of(newest))]
+        + [ContextItem(_layer(item), scores[item.id], tokens_of(item), item) for item in best],
+        fitting.degraded,
+    )
 
 
 _LEAST_FIT = 0.1  # a cosine of a third with no word shared, or a seventh of the question's words
