@@ -7,12 +7,14 @@ step begins again, its text begins again on a line of its own.
 
 from agentmesh.agent.v1.activity_pb2 import StepKind, StepStarted
 from agentmesh.memory.v1.context_pb2 import ContextItem
+from agentmesh.memory.v1.origin_pb2 import Origin
 from agentmesh.orchestrator.v1.input_request_pb2 import InputRequest
 from agentmesh.orchestrator.v1.run_event_pb2 import MemoryRecalled, RunEvent, RunStateChanged
 from agentmesh.orchestrator.v1.run_pb2 import RunState
 
 from meshctl.console import err, out, plain
 from meshctl.requests import answered, remedy, show_request
+from meshkit.quoting import turn_said_by
 
 __all__ = ["Transcript"]
 
@@ -153,6 +155,12 @@ class Transcript:
 
 
 def _text(item: ContextItem) -> str:
-    if item.HasField("fact"):
-        return f"{item.fact.key}: {item.fact.value}"
-    return f"“{item.interaction.input}”"
+    match item.WhichOneof("source"):
+        case "fact":
+            return f"{item.fact.key}: {item.fact.value}"
+        case "passage":
+            return f"{item.passage.title} [{item.passage.document}#{item.passage.number}]: “{item.passage.text}”"
+        case _:
+            turn = item.interaction
+            said_by = turn_said_by(Origin.Name(turn.origin).removeprefix("ORIGIN_"), turn.speaker, turn.source)
+            return f"“{turn.input}”" if said_by == "user" else f"{said_by}: “{turn.input}”"

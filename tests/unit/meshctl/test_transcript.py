@@ -10,8 +10,18 @@ from agentmesh.agent.v1.activity_pb2 import (
     ToolCall,
     ToolResult,
 )
+from agentmesh.memory.v1.document_pb2 import Passage
+from agentmesh.memory.v1.fact_pb2 import Fact
+from agentmesh.memory.v1.interaction_pb2 import Interaction
 from agentmesh.orchestrator.v1.input_request_pb2 import InputAnswer, InputKind, InputRequest
-from agentmesh.orchestrator.v1.run_event_pb2 import InputAnswered, InputRequested, RunEvent, RunStateChanged, Steered
+from agentmesh.orchestrator.v1.run_event_pb2 import (
+    InputAnswered,
+    InputRequested,
+    MemoryRecalled,
+    RunEvent,
+    RunStateChanged,
+    Steered,
+)
 from agentmesh.orchestrator.v1.run_pb2 import RunState
 
 from meshctl.requests import remedy, summary
@@ -146,3 +156,20 @@ def test_arguments_cannot_be_made_to_look_like_others() -> None:
 def test_each_kind_tells_its_own_ways(kind: str, verbs: list[str]) -> None:
     ways = remedy(InputRequest(id="req_1", run="run_1", kind=f"INPUT_KIND_{kind}"))
     assert [line.split()[2] for line in ways.splitlines()] == verbs
+
+
+def test_what_is_recalled_is_told_with_where_it_is_from(capsys: pytest.CaptureFixture[str]) -> None:
+    recalled = MemoryRecalled(degraded=["MEMORY_LAYER_SEMANTIC"])
+    recalled.items.add(score=0.9).fact.MergeFrom(Fact(key="city", value="Paris"))
+    recalled.items.add(score=0.8).passage.MergeFrom(Passage(title="Leave", document="doc_1", number=2, text="30\ndays"))
+    recalled.items.add(score=0.7).interaction.MergeFrom(Interaction(input="Hello", origin="ORIGIN_USER"))
+    tool = Interaction(input="Pay", origin="ORIGIN_TOOL", source="tool:web_fetch")
+    recalled.items.add(score=0.6).interaction.MergeFrom(tool)
+    _, err, _ = shown(capsys, RunEvent(memory_recalled=recalled))
+    assert err.splitlines() == [
+        "· recalls city: Paris (0.90)",
+        "· recalls Leave [doc_1#2]: “30 days” (0.80)",
+        "· recalls “Hello” (0.70)",
+        "· recalls a tool, tool:web_fetch: “Pay” (0.60)",
+        "· memory answered in part only",
+    ]
