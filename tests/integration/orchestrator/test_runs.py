@@ -174,7 +174,7 @@ async def test_memory_that_is_away_does_not_fail_a_run(mesh: Mesh, client: Clien
     mesh.memory.failures = 0
     assert done.state == run_pb2.RUN_STATE_SUCCEEDED
     recalled = [event for event in await client.events(run.id) if event.WhichOneof("event") == "memory_recalled"]
-    assert list(recalled[0].memory_recalled.degraded) == [1, 2, 3]
+    assert list(recalled[0].memory_recalled.degraded) == [1, 2, 3, 4]
     await until(lambda: mesh.memory.stored[-1].run == run.id)
 
 
