@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from agentmesh.memory.v1.extraction_pb2 import ExtractionMode
+from agentmesh.memory.v1.settings_service_pb2 import MemorySettings, UpdateMemorySettingsRequest
 
 from meshkit.failpoints import NAMES
 from tests.faults.history import violations
@@ -75,6 +77,8 @@ async def test_nothing_is_lost_wherever_a_process_dies(faulty: FaultyMesh, effec
     runs = 0
     async with faulty.client() as client:
         await create_agents(client)
+        looked_for = MemorySettings(extraction=ExtractionMode.EXTRACTION_MODE_ON)  # or its failpoints are never passed
+        await client.memory_settings.UpdateMemorySettings(UpdateMemorySettingsRequest(settings=looked_for))
         for hurt in rounds(seed):
             load = Load(client)
             began = time.monotonic()
