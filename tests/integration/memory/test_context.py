@@ -10,11 +10,13 @@ from agentmesh.memory.v1.context_pb2 import (
     MEMORY_LAYER_SEMANTIC,
 )
 from agentmesh.memory.v1.context_service_pb2 import GetContextRequest, RenderPromptRequest
-from agentmesh.memory.v1.fact_pb2 import FACT_CATEGORY_PREFERENCE
+from agentmesh.memory.v1.fact_pb2 import FACT_CATEGORY_PREFERENCE, FACT_CATEGORY_PROFILE
 from agentmesh.memory.v1.origin_pb2 import ORIGIN_AGENT, ORIGIN_DOCUMENT, ORIGIN_TOOL
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from meshkit.errors import InvalidArgument, PermissionDenied
 from tests.integration.memory.conftest import Client, Mesh, until
+from tests.integration.memory.faulty import faulty
 
 OVENS = "# Ovens\n\nThe bread oven must be cleaned on Fridays, and never with water."
 
@@ -67,6 +69,65 @@ async def test_limits_of_nothing_ask_for_nothing(mesh: Mesh, tenant: str) -> Non
     assert await told(ada, "kettle", session="now", **(limits | {"recent_limit": 1})) == [
         (MEMORY_LAYER_RECENT, "Interaction")
     ]
+
+
+@pytest.mark.parametrize("budget", [0, 100_000])
+async def test_the_largest_budget_tells_all_and_the_default_is_2000(mesh: Mesh, tenant: str, budget: int) -> None:
+    ada = await mesh.client(await mesh.serve(), tenant=tenant)
+    for number in range(3):
+        await ada.say(f"kettle {number} " + "loud " * 1000, session="now")
+    answer = await ada.recall("kettle", session="now", token_budget=budget, semantic_limit=0)
+    assert [item.tokens for item in answer.items] == [1253] * (3 if budget else 1)
+    with pytest.raises(InvalidArgument):
+        await ada.recall("kettle", token_budget=100_001)
+
+
+async def test_each_layer_that_was_asked_says_that_words_alone_were_compared(mesh: Mesh, tenant: str) -> None:
+    server, index = await faulty(mesh)
+    index.down = True
+    ada = await mesh.client(server, tenant=tenant)
+    await ada.say("The kettle is loud", session="now")
+    await ada.know("kettle", "loud")
+    await ada.read("The kettle is old", title="Kettles")
+    answer = await ada.recall("kettle", session="new")
+    assert {item.layer for item in answer.items} == {
+        MEMORY_LAYER_SEMANTIC, MEMORY_LAYER_FACTS, MEMORY_LAYER_DOCUMENTS,
+    }  # fmt: skip
+    assert list(answer.degraded) == [MEMORY_LAYER_SEMANTIC, MEMORY_LAYER_FACTS, MEMORY_LAYER_DOCUMENTS]
+    fewer = await ada.recall("kettle", session="now", fact_limit=0, document_limit=0)
+    assert list(fewer.degraded) == [MEMORY_LAYER_SEMANTIC]
+    recent = await ada.recall("kettle", session="now", semantic_limit=0, fact_limit=0, document_limit=0)
+    assert not recent.degraded, "recent turns need no index"
+
+
+async def test_nobody_else_is_told_any_of_it(mesh: Mesh, tenant: str) -> None:
+    server = await mesh.serve()
+    ada = await mesh.client(server, tenant=tenant)
+    await ada.say("The kettle is loud", session="now")
+    await ada.know("kettle", "loud", category=FACT_CATEGORY_PREFERENCE)
+    await ada.read("The kettle is old", title="Kettles")
+    assert len((await ada.recall("kettle", session="now")).items) == 3
+    for other in ({"tenant": f"{tenant}-2"}, {"tenant": tenant, "subject": "bob"}):
+        stranger = await mesh.client(server, **other)
+        assert not (await stranger.recall("kettle", session="now")).items
+        with pytest.raises(PermissionDenied):
+            await stranger.recall("kettle", session="now", user="eve")
+
+
+async def test_what_stands_is_the_users_own_and_true_now(mesh: Mesh, tenant: str) -> None:
+    server = await mesh.serve()
+    ada = await mesh.client(server, tenant=tenant)
+    agent = await mesh.client(server, tenant=tenant, service="agent")
+    past, future = Timestamp(seconds=1_000_000_000), Timestamp(seconds=4_000_000_000)
+    await ada.know("home", "Lyon", category=FACT_CATEGORY_PROFILE, valid_to=past)
+    await ada.know("job", "pilot", category=FACT_CATEGORY_PROFILE, valid_from=future)
+    await ada.know("name", "Ada", category=FACT_CATEGORY_PROFILE, valid_from=past, valid_to=future)
+    await agent.know("tone", "be rude", category=FACT_CATEGORY_PREFERENCE)
+    await until(lambda: ada.recall("What tone is right?"), lambda got: "tone" in {item.fact.key for item in got.items})
+    answer = await ada.recall("Quanta prelia Caesar gessit?")
+    assert [(item.fact.key, item.score < 0.1) for item in answer.items] == [("name", True)]
+    about = await ada.recall("home in Lyon, job as a pilot")
+    assert [item.fact.key for item in about.items] == ["name"], "what is over, or begins later, is not so"
 
 
 async def test_a_text_for_a_prompt_names_who_said_what(mesh: Mesh, tenant: str) -> None:
