@@ -134,10 +134,12 @@ def arranged(query: ContextQuery, latest: Sequence[Interaction], standing: Seque
     # Who the user is and how they like things is worth knowing whatever they ask.
     scores = dict.fromkeys((fact.id for fact in standing), 0.0) | fitting.scores
     newest = distinct(latest)
-    facts = distinct([*fitting.facts, *(fact for fact in standing if fact.id not in fitting.scores)])[: query.facts]
-    turns = distinct(fitting.turns, newest)[: query.semantic]
-    passages = distinct(fitting.passages)[: query.documents]
-    found: list[Recalled] = [*turns, *passages]
+    known = [*fitting.facts, *(fact for fact in standing if fact.id not in fitting.scores)]
+    facts = distinct(known, most=query.facts)
+    found: list[Recalled] = [
+        *distinct(fitting.turns, newest, most=query.semantic),
+        *distinct(fitting.passages, most=query.documents),
+    ]
     found.sort(key=lambda item: -scores[item.id])
 
     # Facts come before longer things that fit as well: they are short, and who the user is matters to every answer.

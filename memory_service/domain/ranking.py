@@ -1,6 +1,7 @@
 """What of the findings is told: no text twice, and no more than a budget takes. Pure."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TypeVar
 
 from memory_service.domain.model import USERS_OWN, Fact, Interaction, Origin, Passage
@@ -13,10 +14,10 @@ Item = TypeVar("Item", Interaction, Fact, Passage, Recalled)
 
 
 class Telling:
-    """What is told. It is filled with what matters most first."""
+    """What is told. It is filled with what matters most first, and knows the very objects that it was given."""
 
     def __init__(self) -> None:
-        self._items: list[Recalled] = []
+        self._told: set[int] = set()
         self._texts = _Texts()
 
     def add(self, items: Iterable[Recalled], budget: int) -> int:
@@ -25,23 +26,24 @@ class Telling:
         One too large is passed over, so it may be offered again when there is more room.
         """
         for item in items:
+            if id(item) in self._told:
+                continue
             if (tokens := tokens_of(item)) <= budget and self._texts.add(item):
-                self._items.append(item)
+                self._told.add(id(item))
                 budget -= tokens
         return budget
 
     def of(self, items: Iterable[Item]) -> list[Item]:
         """Return those of the items that are told, in order."""
-        told = {id(item) for item in self._items}
-        return [item for item in items if id(item) in told]
+        return [item for item in items if id(item) in self._told]
 
 
-def distinct(items: Iterable[Item], seen: Iterable[Recalled] = ()) -> list[Item]:
-    """Return the items whose text is new, in order: of things said twice, the first is enough."""
+def distinct(items: Iterable[Item], seen: Iterable[Recalled] = (), *, most: int | None = None) -> list[Item]:
+    """Return the first items whose text is new, in order: of things said twice, the first is enough."""
     texts = _Texts()
     for item in seen:
         texts.add(item)
-    return [item for item in items if texts.add(item)]
+    return list(islice(filter(texts.add, items), most))
 
 
 class _Texts:
