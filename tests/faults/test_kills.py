@@ -41,9 +41,8 @@ def rounds(seed: int) -> Iterator[list[tuple[str, str]]]:
     others += [(store, "") for store in STORES] * 2
     chance.shuffle(others)
     points = chance.sample(ORCHESTRATOR_POINTS, len(ORCHESTRATOR_POINTS))
-    while points or others:
-        yield [("orchestrator", points.pop())] * bool(points) + others[:1]
-        others = others[1:]
+    for point, other in itertools.zip_longest([("orchestrator", point) for point in points], others):
+        yield [hurt for hurt in (point, other) if hurt]
 
 
 async def suffer(mesh: FaultyMesh, part: str, point: str, chance: random.Random) -> None:

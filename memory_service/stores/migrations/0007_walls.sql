@@ -20,6 +20,8 @@ begin
   execute format('grant %s on %s to agentmesh_memory', rights, relation);
 end $$;
 
+-- In the order in which a write takes the tables: who is within goes on to its end, and who comes waits at the first
+-- table, holding nothing. In another order each holds what the other wants, and the migration gives way, again and again.
 do $$
 declare
   relation regclass;
@@ -28,6 +30,7 @@ begin
   for relation in
     select attrelid from pg_attribute join pg_class on pg_class.oid = attrelid
     where relnamespace = current_schema()::regnamespace and relkind = 'r' and attname = 'tenant' and not attisdropped
+    order by relname <> 'idempotency', relname = 'outbox', relname = 'passage', attrelid
   loop
     perform build_wall(relation, case when relation::text like 'vectors\_%' then 'select'
       else 'select, insert, update, delete' end);

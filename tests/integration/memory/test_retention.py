@@ -14,8 +14,6 @@ from memory_service.stores.retention import Retention
 from meshkit.sql.pool import Pool, open_pool
 from tests.integration.memory.conftest import Client, Mesh, until
 
-NOW = datetime.now(UTC)
-
 
 @pytest_asyncio.fixture
 async def pool(postgres_url: str) -> AsyncIterator[Pool]:
@@ -34,20 +32,21 @@ async def holds(client: Client) -> tuple[list[str], list[str], list[str]]:
     return sorted(turn.input for turn in turns), [fact.key for fact in facts], [paper.title for paper in papers]
 
 
-def ago(**how: int) -> Timestamp:
+def timestamp(when: datetime) -> Timestamp:
     time = Timestamp()
-    time.FromDatetime(NOW - timedelta(**how))
+    time.FromDatetime(when)
     return time
 
 
 async def test_each_kind_is_kept_as_long_as_its_tenant_wants(mesh: Mesh, tenant: str, pool: Pool) -> None:
+    now = datetime.now(UTC)
     server = await mesh.serve()
     scopes = ("memory.read", "memory.write", "memory_settings.write")
     ada = await mesh.client(server, *scopes, tenant=tenant)
     other = await mesh.client(server, *scopes, tenant=f"{tenant}-other")
     for client in (ada, other):
-        await client.say("old harbour", create_time=ago(days=31), session="s")
-        await client.say("young harbour", create_time=ago(days=29), session="s")
+        await client.say("old harbour", create_time=timestamp(now - timedelta(days=31)), session="s")
+        await client.say("young harbour", create_time=timestamp(now - timedelta(days=29)), session="s")
         await client.know("old", "harbour")
         await client.read("harbour", title="Handbook")
         await until(lambda client=client: client.recall("harbour", session="s"), lambda got: not got.degraded)
@@ -57,12 +56,12 @@ async def test_each_kind_is_kept_as_long_as_its_tenant_wants(mesh: Mesh, tenant:
         nonlocal asked
         asked += 1
 
-    retention = Retention(pool, wake=wake, clock=lambda: NOW)
+    retention = Retention(pool, wake=wake, clock=lambda: now)
     await wants(ada, interaction_retention_days=30)
     assert await retention.delete_once() == 1
     assert await retention.delete_once() == 0
     assert await holds(ada) == (["young harbour"], ["old"], ["Handbook"])
-    later = Retention(pool, wake=wake, clock=lambda: NOW + timedelta(days=11, minutes=5))
+    later = Retention(pool, wake=wake, clock=lambda: now + timedelta(days=11, minutes=5))
     await wants(ada, fact_retention_days=12, document_retention_days=11)
     assert await later.delete_once() == 1
     assert await holds(ada) == (["young harbour"], ["old"], [])
