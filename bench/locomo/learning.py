@@ -22,7 +22,7 @@ from memory_service.retrieval.indexed import row_of
 from memory_service.retrieval.question import Question
 from memory_service.retrieval.shard import WordShard
 from memory_service.retrieval.tokens import Reading
-from memory_service.retrieval.turns import DENSE_LIMIT, Pool
+from memory_service.retrieval.turns import DENSE_LIMIT, ByWords, Pool
 from memory_service.retrieval.weights import SETS, Weights
 
 __all__ = ["Lesson", "learn", "lessons"]
@@ -76,12 +76,13 @@ async def lessons(conversation: Conversation, model: OfflineModel) -> list[Lesso
     for each, question, reading in zip(asked, questions, await _read(model, [q.bare for q in questions]), strict=True):
         cosines = vectors @ np.array(reading.vector, dtype=np.float32)
         order = np.argsort(-cosines, kind="stable")[:DENSE_LIMIT]
+        words = ByWords.of(question, shard)
         nearest = {turns[place].id: float(cosines[place]) for place in order}
         taught.append(
             Lesson(
                 conversation=conversation.name,
-                by_words=Pool.drawn(question, shard, None),
-                by_meaning=Pool.drawn(question, shard, nearest),
+                by_words=Pool.drawn(words, None),
+                by_meaning=Pool.drawn(words, nearest),
                 reading=reading,
                 tokens=tokens,
                 evidence=frozenset(turns[place].id for place in each.evidence),

@@ -66,7 +66,7 @@ def matrix(scene: Scene) -> Floats:
     scores = [values[scene.chosen] for values in (*scene.words, *scene.meaning)]
     scores += _match_scores(scene)
     facts = [scene.by_named, scene.date_match, scene.asks_back]
-    stacked: Floats = np.stack([*map(_standard, scores), *facts], axis=1, dtype=np.float32, casting="unsafe")
+    stacked: Floats = np.stack([*_standard(np.stack(scores)), *facts], axis=1, dtype=np.float32, casting="unsafe")
     return stacked
 
 
@@ -115,10 +115,10 @@ def _rank_of_session(session: Ints) -> Ints:
     return ranks
 
 
-def _standard(values: Floats) -> Floats:
+def _standard(scores: Floats) -> Floats:
+    """Return each row of scores in units of its own deviation from its own mean."""
     # A list in which all are equal says nothing, and comes out as zeros.
-    deviation = float(values.std())
-    if deviation < 1e-6:
-        return np.zeros_like(values)
-    scaled: Floats = ((values - values.mean()) / np.float32(deviation)).clip(-4, 8)
-    return scaled
+    away = scores - scores.mean(axis=1, keepdims=True)
+    deviation = np.sqrt((away * away).mean(axis=1, keepdims=True))
+    scaled: Floats = np.where(deviation < 1e-6, np.float32(0), away / np.maximum(deviation, np.float32(1e-6)))
+    return scaled.clip(-4, 8)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import snowballstemmer  # type: ignore[import-untyped]
@@ -69,6 +70,26 @@ class Lexicon:
     lengths: Floats
     """How many words each turn has, repeated ones counted."""
 
+    @classmethod
+    def empty(cls) -> "Lexicon":
+        """Return the terms of no turns."""
+        return unpack([])
+
+    def plus(self, spots: Sequence[int], packed: Sequence[bytes]) -> "Lexicon":
+        """Return the terms with more turns among them, each before the turn that is now at its spot.
+
+        `spots` ascend; `packed` is what `pack` stored. Raises what `unpack` raises.
+        """
+        new = unpack(packed)
+        sizes = np.diff(new.offsets)
+        begins = np.repeat(self.offsets[spots], sizes)
+        return Lexicon(
+            np.insert(self.terms, begins, new.terms),
+            np.insert(self.counts, begins, new.counts),
+            _offsets(np.insert(np.diff(self.offsets), spots, sizes)),
+            np.insert(self.lengths, spots, new.lengths),
+        )
+
 
 def unpack(packed: Sequence[bytes]) -> Lexicon:
     """Return what `pack` stored, for all turns at once. Raises ValueError when one is cut short."""
@@ -76,9 +97,9 @@ def unpack(packed: Sequence[bytes]) -> Lexicon:
     if (sizes % _ENTRY.itemsize).any():
         raise ValueError("packed terms are cut short")
     entries = np.frombuffer(b"".join(packed), dtype=_ENTRY)
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes // _ENTRY.itemsize)])
+    offsets = _offsets(sizes // _ENTRY.itemsize)
     counts = np.ascontiguousarray(entries["count"])
-    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
+    totals = _offsets(counts)
     lengths = (totals[offsets[1:]] - totals[offsets[:-1]]).astype(np.float32)
     return Lexicon(np.ascontiguousarray(entries["term"]), counts, offsets, lengths)
 
@@ -148,6 +169,11 @@ def spread(values: Floats, session: Ints, weights: Sequence[float]) -> Floats:
         total[..., distance:] += values[..., :-distance] * together
         total[..., :-distance] += values[..., distance:] * together
     return total
+
+
+def _offsets(sizes: NDArray[Any]) -> Ints:
+    """Return where each of so many begins, and at last where all end."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 
 def _terms_of(piece: str) -> Iterator[str]:

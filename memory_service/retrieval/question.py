@@ -6,7 +6,6 @@ Owns a few English signs. Each is weak and only shifts a ranking; in another lan
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,7 @@ def without_names(question: str, speakers: Collection[str]) -> str:
     return bare if re.search(r"\w", bare) else question
 
 
-def date_matches(question: str, times: Sequence[datetime]) -> Floats:
+def date_matches(question: str, times: NDArray[np.datetime64]) -> Floats:
     """Return how well each time fits the date that the question names: the share of its month, year and day.
 
     All zeros when it names none.
@@ -93,8 +92,12 @@ def date_matches(question: str, times: Sequence[datetime]) -> Floats:
     asked = bool(months) + bool(years) + bool(days)
     if not asked:
         return np.zeros(len(times), dtype=np.float32)
-    fits = [(t.month in months) + (t.year in years) + (t.month in months and t.day in days) for t in times]
-    return np.array(fits, dtype=np.float32) / np.float32(asked)
+    month, day = times.astype("datetime64[M]"), times.astype("datetime64[D]")
+    in_month = np.isin(month.astype(np.int64) % 12 + 1, list(months))
+    in_year = np.isin(times.astype("datetime64[Y]").astype(np.int64) + 1970, list(years))
+    on_day = np.isin((day - month).astype(np.int64) + 1, list(days))
+    fits: Floats = (in_month.astype(np.float32) + in_year + (in_month & on_day)) / np.float32(asked)
+    return fits
 
 
 def token_weights(words: Sequence[str | None], rarity: Mapping[int, float]) -> Floats:

@@ -19,7 +19,7 @@ from memory_service.retrieval.fusion import rank_alone
 from memory_service.retrieval.question import Question
 from memory_service.retrieval.shard import WordShard
 from memory_service.retrieval.tokens import Reading, TokenModel
-from memory_service.retrieval.turns import DENSE_LIMIT, Pool
+from memory_service.retrieval.turns import DENSE_LIMIT, ByWords, Pool
 from memory_service.retrieval.weights import Weights
 from meshkit.errors import MeshError
 
@@ -81,24 +81,28 @@ class HybridSearch:
         text = query.encode()[:_QUERY_BYTES].decode(errors="ignore")
         shards = await asyncio.gather(*(self._words.of(place) for place in places))
         question = Question.of(text, {speaker for shard in shards for speaker in shard.speakers})
-        meanings = await self._meaning(question, places)
+        # The question is embedded while its words are compared.
+        meanings, by_words = await asyncio.gather(
+            self._meaning(question, places),
+            asyncio.to_thread(lambda: [_by_words(question, *each) for each in zip(places, shards, strict=True)]),
+        )
         by_place: Sequence[Meaning | None] = meanings or [None] * len(places)
         ranked = await asyncio.gather(
             *(
-                self._rank(question, place, shard, meaning)
-                for place, shard, meaning in zip(places, shards, by_place, strict=True)
+                self._rank(question, place, shard, words, meaning)
+                for place, shard, words, meaning in zip(places, shards, by_words, by_place, strict=True)
             )
         )
         return Found(ranked, degraded=meanings is None)
 
     async def _rank(
-        self, question: Question, place: Place, shard: WordShard, meaning: Meaning | None
+        self, question: Question, place: Place, shard: WordShard, words: ByWords | None, meaning: Meaning | None
     ) -> Sequence[tuple[str, float]]:
         if not shard.rows:
             return []
-        if place.kind is not Kind.INTERACTION:
+        if words is None:
             return rank_alone(question, shard, meaning.nearest if meaning else None, place.session)
-        pool = Pool.drawn(question, shard, meaning.nearest if meaning else None, place.session)
+        pool = Pool.drawn(words, meaning.nearest if meaning else None, place.session)
         if meaning and meaning.reading:
             pool = pool.leaders(self._weights)
             pool = pool.read(meaning.reading, await self._tokens.load(place.owner, pool.sources))
@@ -130,3 +134,7 @@ class HybridSearch:
             return None
         self._by_words_only = False
         return [Meaning(nearest, reading) for nearest in found]
+
+
+def _by_words(question: Question, place: Place, shard: WordShard) -> ByWords | None:
+    return ByWords.of(question, shard) if place.kind is Kind.INTERACTION and shard.rows else None

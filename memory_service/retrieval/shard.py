@@ -4,15 +4,14 @@ Owns that form: flat arrays over all of them, sorted by session (or document) an
 neighbours are beside it.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.retrieval.lexicon import Lexicon, unpack
+from memory_service.retrieval.lexicon import Lexicon
 
 __all__ = ["Row", "WordShard"]
 
@@ -35,13 +34,25 @@ class Row:
     """From `lexicon.pack`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class WordShard:
-    """Rows in the order of sessions and places. It never changes."""
+    """Rows in the order of sessions and places. It never changes: more rows make another one, in a millisecond or two.
+
+    That matters because every turn that is stored makes one.
+    """
 
     rows: Sequence[Row] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     """The place of each source among the rows."""
+    lexicon: Lexicon = field(default_factory=Lexicon.empty)
+    """The terms of all rows."""
+    sessions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """The number of each row's session."""
+    session_numbers: Mapping[str, int] = field(default_factory=dict)
+    speakers: frozenset[str] = frozenset()
+    """Who spoke, by name."""
+    size: int = _ROW_BYTES
+    """About how many bytes it takes."""
 
     def with_rows(self, new: Sequence[Row]) -> "WordShard | None":
         """Return the shard with the rows in it. Rows that it has come again; None if one of them is not as it was."""
@@ -54,27 +65,23 @@ class WordShard:
                 return None
         if not fresh:
             return self
-        rows = sorted([*self.rows, *fresh], key=lambda row: (row.session, row.place, row.source))
-        return WordShard(rows, {row.source: number for number, row in enumerate(rows)})
+        fresh.sort(key=_standing)
+        spots = [bisect_left(self.rows, _standing(row), key=_standing) for row in fresh]
+        rows = list(self.rows)
+        for before, (spot, row) in enumerate(zip(spots, fresh, strict=True)):
+            rows.insert(spot + before, row)
+        session_numbers = dict(self.session_numbers)
+        sessions = [session_numbers.setdefault(row.session, len(session_numbers)) for row in fresh]
+        return WordShard(
+            rows,
+            {row.source: number for number, row in enumerate(rows)},
+            self.lexicon.plus(spots, [row.terms for row in fresh]),
+            np.insert(self.sessions, spots, sessions),
+            session_numbers,
+            self.speakers | {row.head for row in fresh if row.head},
+            self.size + sum(_ROW_BYTES + len(row.terms) for row in fresh),
+        )
 
-    @cached_property
-    def size(self) -> int:
-        """About how many bytes it takes. Every search asks, and adding up ten thousand rows takes milliseconds."""
-        return sum(len(row.terms) for row in self.rows) + _ROW_BYTES * (1 + len(self.rows))
 
-    @cached_property
-    def lexicon(self) -> Lexicon:
-        """The terms of all rows."""
-        return unpack([row.terms for row in self.rows])
-
-    @cached_property
-    def speakers(self) -> frozenset[str]:
-        """Who spoke, by name."""
-        return frozenset(row.head for row in self.rows if row.head)
-
-    @cached_property
-    def sessions(self) -> NDArray[np.int64]:
-        """The number of each row's session, in the order in which they come."""
-        names = [row.session for row in self.rows]
-        changes = [0, *(int(one != other) for one, other in pairwise(names))]
-        return np.cumsum(np.array(changes[: len(names)], dtype=np.int64))
+def _standing(row: Row) -> tuple[str, int, str]:
+    return row.session, row.place, row.source

@@ -8,7 +8,6 @@ Owns the two cuts. It reads no store: the tokens of the first ones are brought b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,40 +18,51 @@ from memory_service.retrieval.shard import WordShard
 from memory_service.retrieval.tokens import Reading
 from memory_service.retrieval.weights import Weights
 
-__all__ = ["DENSE_LIMIT", "Pool"]
+__all__ = ["DENSE_LIMIT", "ByWords", "Pool"]
 
 DENSE_LIMIT = 200
 """Turns that are asked for by meaning."""
 _WORDS_LIMIT = 200  # turns that enter the pool by their words
 _RERANKED = 120  # turns whose tokens are compared: they hold 97.4 % of the evidence, the pool 99.0 %
 _NEAR = 1  # of `features.by_words`: with a turn's neighbours more of the evidence is found than without
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
-    """The turns that may fit a question, with what is known of them."""
+class ByWords:
+    """What the words of a question say of every turn of a user."""
 
     question: Question
     shard: WordShard
-    scene: features.Scene
+    scores: Sequence[Floats]
+    """From `features.by_words`."""
     rarity: Sequence[float]
-    """How rare each of the bare question's terms is among the owner's turns."""
+    """How rare each of the bare question's terms is among the turns."""
 
     @classmethod
-    def drawn(
-        cls, question: Question, shard: WordShard, nearest: Mapping[str, float] | None, session: str = ""
-    ) -> "Pool":
-        """Draw the pool from the whole shard, or from one session of it.
+    def of(cls, question: Question, shard: WordShard) -> "ByWords":
+        """Compare the bare question's terms with those of every turn."""
+        found = lexicon.TermCounts.of(shard.lexicon, question.bare_terms)
+        return cls(question, shard, features.by_words(found, shard.sessions), lexicon.idf(found).tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """The turns that may fit a question, with what is known of them."""
+
+    by_words: ByWords
+    scene: features.Scene
+
+    @classmethod
+    def drawn(cls, by_words: ByWords, nearest: Mapping[str, float] | None, session: str = "") -> "Pool":
+        """Draw the pool from all turns, or from one session of them.
 
         `nearest` are the turns most alike to the bare question with their cosine; without it, words decide alone.
         """
-        found = lexicon.TermCounts.of(shard.lexicon, question.bare_terms)
-        words = features.by_words(found, shard.sessions)
-        chosen = _best(words[_NEAR], _WORDS_LIMIT)
+        question, shard = by_words.question, by_words.shard
+        chosen = _best(by_words.scores[_NEAR], _WORDS_LIMIT)
         if nearest is not None:
             there = [shard.numbers[source] for source in nearest if source in shard.numbers]
             chosen = np.union1d(chosen, np.array(there, dtype=np.int64))
@@ -61,9 +71,9 @@ class Pool:
         chosen = np.sort(chosen)
         rows = [shard.rows[turn] for turn in chosen]
         by_named = np.array([row.head in question.named for row in rows], dtype=bool)
-        times = [_EPOCH + timedelta(microseconds=row.place) for row in rows]
+        times = np.array([row.place for row in rows], dtype="datetime64[us]")
         scene = features.Scene(
-            words=words,
+            words=by_words.scores,
             meaning=() if nearest is None else features.by_meaning(_cosines(nearest, shard), shard.sessions),
             session=shard.sessions,
             chosen=chosen,
@@ -73,12 +83,12 @@ class Pool:
             date_match=date_matches(question.text, times),
             asks_back=np.array([row.asks for row in rows], dtype=bool),
         )
-        return cls(question, shard, scene, lexicon.idf(found).tolist())
+        return cls(by_words, scene)
 
     @property
     def sources(self) -> Sequence[str]:
         """The ids of the turns."""
-        return [self.shard.rows[turn].source for turn in self.scene.chosen]
+        return [self.by_words.shard.rows[turn].source for turn in self.scene.chosen]
 
     def leaders(self, weights: Weights) -> "Pool":
         """Return those that lead without their tokens."""
@@ -91,7 +101,7 @@ class Pool:
         """Return the pool with its tokens compared to those of the bare question."""
         if not tokens:
             return self
-        rarity = dict(zip(self.question.bare_terms, self.rarity, strict=True))
+        rarity = dict(zip(self.by_words.question.bare_terms, self.by_words.rarity, strict=True))
         matches = maxsim.best_matches(reading.states, [tokens.get(source, b"") for source in self.sources])
         scene = replace(self.scene, matches=matches, token_weights=token_weights(reading.words, rarity))
         return replace(self, scene=scene)

@@ -4,7 +4,7 @@ Owns their form in memory and how they are read from Postgres. What `mirror` pro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,33 +33,66 @@ _HEAD_BYTES = 4  # what Postgres sends before the numbers of a vector
 _PLACE_BYTES = 200  # of the names of a piece in Python's lists
 
 
+class _Rows:
+    """Vectors one below the other, with room for more: a shard and those that follow it share them.
+
+    Who holds an older shard goes on seeing as many rows as it had. A turn that is stored would else copy 15 MB.
+    """
+
+    def __init__(self, dimension: int, room: int = 0) -> None:
+        self._all = np.empty((room, dimension), dtype=np.float32)
+        self._used = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self._all.nbytes
+
+    def first(self, count: int) -> NDArray[np.float32]:
+        """Return a view of the first rows."""
+        return self._all[:count]
+
+    def plus(self, count: int, new: NDArray[np.float32]) -> "_Rows":
+        """Return the first `count` rows and the new ones behind them."""
+        rows, wanted = self, count + len(new)
+        if self._used != count or wanted > len(self._all):
+            rows = _Rows(self._all.shape[1], wanted + wanted // 8)
+            rows._all[:count] = self._all[:count]
+        rows._all[count:wanted] = new
+        rows._used = wanted
+        return rows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorShard:
     """Pieces of an owner's things of one kind. `overflown`: there are too many of them, and it holds none."""
 
-    dimension: int
-    sources: Sequence[str]
-    sessions: Sequence[str]
-    pieces: Mapping[tuple[str, int], int]
-    vectors: NDArray[np.float32]
+    rows: _Rows
+    sources: Sequence[str] = ()
+    sessions: Sequence[str] = ()
+    pieces: Mapping[tuple[str, int], int] = field(default_factory=dict)
     overflown: bool = False
 
     @classmethod
     def empty(cls, dimension: int) -> "VectorShard":
         """Return a shard without pieces."""
-        return cls(dimension, (), (), {}, np.empty((0, dimension), dtype=np.float32))
+        return cls(_Rows(dimension))
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """(pieces, dimensions)."""
+        return self.rows.first(len(self.sources))
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        return self.vectors.nbytes + _PLACE_BYTES * (1 + len(self.sources))
+        return self.rows.nbytes + _PLACE_BYTES * (1 + len(self.sources))
 
     def plus(self, rows: Any) -> "VectorShard | None":
         """Return the shard with the rows in it; None if one that it has is not as it was."""
+        dimension = self.vectors.shape[1]
         if self.overflown or len(self.sources) + rows["count"] > KEPT_ROWS:
-            empty = self.empty(self.dimension)
-            return VectorShard(self.dimension, (), (), {}, empty.vectors, overflown=True)
-        raw = np.frombuffer(rows["vectors"], dtype=np.uint8).reshape(rows["count"], _HEAD_BYTES + 2 * self.dimension)
+            return VectorShard(_Rows(dimension), overflown=True)
+        raw = np.frombuffer(rows["vectors"], dtype=np.uint8).reshape(rows["count"], _HEAD_BYTES + 2 * dimension)
         vectors = raw[:, _HEAD_BYTES:].copy().view(">f2").astype(np.float32)
         names = list(zip(rows["sources"], rows["pieces"], strict=True))
         new = []
@@ -74,11 +107,10 @@ class VectorShard:
         pieces = dict(self.pieces)
         pieces.update({names[number]: len(self.sources) + place for place, number in enumerate(new)})
         return VectorShard(
-            self.dimension,
+            self.rows.plus(len(self.sources), vectors[new]),
             [*self.sources, *(rows["sources"][number] for number in new)],
             [*self.sessions, *(rows["sessions"][number] for number in new)],
             pieces,
-            np.concatenate([self.vectors, vectors[new]]),
         )
 
     def best(self, vector: Sequence[float], session: str, limit: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from memory_service.retrieval.lexicon import pack
 from memory_service.retrieval.question import Question, date_matches, token_weights
 from memory_service.retrieval.shard import Row, WordShard
 from memory_service.retrieval.tokens import Reading
-from memory_service.retrieval.turns import Pool
+from memory_service.retrieval.turns import ByWords, Pool
 from memory_service.retrieval.weights import SETS, Weights, dump_weights, load_weights
 
 MAY = int(datetime(2023, 5, 8, tzinfo=UTC).timestamp() * 1e6)
@@ -44,7 +44,7 @@ def test_a_question_is_compared_without_the_names_in_it() -> None:
 
 
 def test_dates_are_matched_by_their_parts() -> None:
-    times = [datetime(2023, 5, 8, tzinfo=UTC), datetime(2023, 6, 8, tzinfo=UTC), datetime(2022, 5, 1, tzinfo=UTC)]
+    times = np.array(["2023-05-08T07:00", "2023-06-08", "2022-05-01"], dtype="datetime64[us]")
     assert date_matches("What happened on 8 May 2023?", times).tolist() == pytest.approx([1, 1 / 3, 1 / 3])
     assert date_matches("in June 2023", times).tolist() == [0.5, 1.0, 0.0]
     assert date_matches("May I ask who may come?", times).tolist() == [0, 0, 0]
@@ -72,7 +72,9 @@ def test_a_token_weighs_as_its_word_is_rare() -> None:
 
 
 def test_words_rank_alone_when_meaning_is_not_known() -> None:
-    ranked = Pool.drawn(Question.of("Where does Ada's sister live?", TALK.speakers), TALK, None).ranked(WEIGHTS)
+    ranked = Pool.drawn(ByWords.of(Question.of("Where does Ada's sister live?", TALK.speakers), TALK), None).ranked(
+        WEIGHTS
+    )
     assert ranked[0][0] == "int_2"
     assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
     assert all(0 <= score <= 1 for _, score in ranked)
@@ -82,7 +84,7 @@ def test_meaning_and_tokens_move_a_turn_up() -> None:
     question = Question.of("Which instrument?", TALK.speakers)
     states = np.eye(2, 384, dtype=np.float32)
     reading = Reading([0.0], states, [0, 6], ["Which", "instrument"])
-    pool = Pool.drawn(question, TALK, {"int_0": 0.7, "int_1": 0.1}).leaders(WEIGHTS)
+    pool = Pool.drawn(ByWords.of(question, TALK), {"int_0": 0.7, "int_1": 0.1}).leaders(WEIGHTS)
     assert pool.ranked(WEIGHTS)[0][0] == "int_0"
     tokens = {"int_0": maxsim.pack(states + 0.01), "int_1": maxsim.pack(-states - 0.01)}
     assert pool.read(reading, tokens).ranked(WEIGHTS)[0][0] == "int_0"
@@ -92,9 +94,9 @@ def test_meaning_and_tokens_move_a_turn_up() -> None:
 def test_one_session_only_and_nothing_of_nothing() -> None:
     other = WordShard().with_rows([*TALK.rows, Row("int_9", "t", MAY, "Ada", False, pack("a violin"))])
     assert other is not None
-    found = Pool.drawn(Question.of("violin", other.speakers), other, {"int_0": 0.9, "int_gone": 0.8}, "t")
+    found = Pool.drawn(ByWords.of(Question.of("violin", other.speakers), other), {"int_0": 0.9, "int_gone": 0.8}, "t")
     assert [source for source, _ in found.ranked(WEIGHTS)] == ["int_9"]
-    nobody = Pool.drawn(Question.of("violin", ()), other, {}, "nowhere")
+    nobody = Pool.drawn(ByWords.of(Question.of("violin", ()), other), {}, "nowhere")
     assert nobody.ranked(WEIGHTS) == []
 
 
