@@ -77,7 +77,7 @@ async def _compare(table: Table, pool: Pool, number: int, size: int, calls: int)
         times = []
         for asked in _vectors(calls + 1, seed=number + 50):
             began = time.perf_counter()
-            await store.search(place, asked.tolist(), _LIMIT)
+            await (await store.at(place))(asked.tolist(), _LIMIT)
             times.append(time.perf_counter() - began)
         table.add(f"{size:,} of one user, {where}", [1000 * times[0], *spread(times[1:], 0.5, 0.95)])
     kept.KEPT_ROWS = pgvector.KEPT_ROWS = most

@@ -4,13 +4,13 @@ Owns what memory needs of any engine. An index can always be made again from Pos
 written may be lost with its engine, and what was deleted may show until the outbox has caught up.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from memory_service.domain.model import Owner, Place, Source
 
-__all__ = ["Point", "VectorStore"]
+__all__ = ["Nearest", "Point", "VectorStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Point:
     session: str
     piece: int
     vector: Sequence[float]
+
+
+Nearest = Callable[[Sequence[float], int], Awaitable[dict[str, float]]]
+"""Takes a vector and a limit. Returns the ids of the sources whose best piece is most alike, with its cosine, best
+first. Raises Unavailable when the engine does not answer."""
 
 
 class VectorStore(Protocol):
@@ -42,8 +47,8 @@ class VectorStore(Protocol):
     async def replace(self, sources: Collection[Source], points: Sequence[Point]) -> None:
         """Let the sources have these points and no others; a source without points is gone. Safe to repeat."""
 
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
-        """Return the ids of the sources in the place whose best piece is most alike, with its cosine, best first."""
+    async def at(self, place: Place) -> Nearest:
+        """Return what compares a vector with all in the place. It can be had before the vector is known."""
 
     async def forget(self, owner: Owner) -> None:
         """Let everything of the owner be gone. Safe to repeat."""

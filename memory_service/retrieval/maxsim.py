@@ -15,6 +15,7 @@ Floats = NDArray[np.float32]
 
 MAX_TOKENS = 64
 """Tokens of a turn that are kept, from its beginning."""
+_AT_ONCE = 256  # tokens whose numbers fit into a processor's cache: half the time of all at once
 
 
 def pack(vectors: Floats) -> bytes:
@@ -42,10 +43,13 @@ def best_matches(query: Floats, packed: Sequence[bytes]) -> Floats:
     held = np.flatnonzero(sizes)
     if not len(held):
         return matches
-    bits = np.unpackbits(np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(-1, width), axis=1)
+    tokens = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(-1, width)
     unit = query / np.maximum(np.linalg.norm(query, axis=1, keepdims=True), np.float32(1e-12))
     # With signs s = 2 bits - 1 and |s| = sqrt(dimensions): q.s = 2 q.bits - sum(q).
-    products = bits.astype(np.float32) @ unit.T.astype(np.float32)
+    products = np.empty((len(tokens), len(query)), dtype=np.float32)
+    for start in range(0, len(tokens), _AT_ONCE):
+        bits = np.unpackbits(tokens[start : start + _AT_ONCE], axis=1).astype(np.float32)
+        np.matmul(bits, unit.T, out=products[start : start + _AT_ONCE])
     starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes[held] // width)[:-1]])
     best = np.maximum.reduceat(products, starts, axis=0)
     matches[held] = (2 * best - unit.sum(axis=1)) / np.float32(np.sqrt(dimensions))

@@ -115,12 +115,12 @@ class HybridSearch:
 
         async def search(index: Index) -> list[dict[str, float]]:
             texts = list(dict.fromkeys(asked))
-            vectors = dict(zip(texts, await index.embedder.embed(texts), strict=True))
+            embedded, nearest = await asyncio.gather(
+                index.embedder.embed(texts), asyncio.gather(*(index.vectors.at(place) for place in places))
+            )
+            vectors = dict(zip(texts, embedded, strict=True))
             return await asyncio.gather(
-                *(
-                    index.vectors.search(place, vectors[text], DENSE_LIMIT)
-                    for place, text in zip(places, asked, strict=True)
-                )
+                *(find(vectors[text], DENSE_LIMIT) for find, text in zip(nearest, asked, strict=True))
             )
 
         try:

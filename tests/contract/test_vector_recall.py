@@ -86,7 +86,7 @@ async def test_what_is_nearest_is_found(store: VectorStore, session: str) -> Non
     for asked in vectors(20, seed=3):
         likeness = np.where(allowed, mine @ asked, -2.0)
         nearest = {f"int_{number:05}" for number in np.argsort(-likeness)[:10]}
-        found = await store.search(Place(ADA, Kind.INTERACTION, session), asked.tolist(), 10)
+        found = await (await store.at(Place(ADA, Kind.INTERACTION, session)))(asked.tolist(), 10)
         hits, total = hits + len(nearest & set(found)), total + len(nearest)
     assert hits / total >= RECALL
 
@@ -103,7 +103,7 @@ async def test_no_approximate_index_is_ever_walked(pool: Pool, monkeypatch: pyte
     await pool.execute(f"CREATE INDEX trap ON {table} USING hnsw (embedding halfvec_ip_ops)")
     await pool.execute(f"ANALYZE {table}")
     for asked in vectors(10, seed=3):
-        assert len(await store.search(Place(ADA, Kind.INTERACTION), asked.tolist(), 10)) == 10
+        assert len(await (await store.at(Place(ADA, Kind.INTERACTION)))(asked.tolist(), 10)) == 10
     assert await _walked(pool) == 0
     nearest = f"SELECT source FROM {table} ORDER BY embedding <#> $1::text::halfvec LIMIT 1"  # as one would write it
     await pool.fetch(nearest, str(vectors(1, seed=3)[0].tolist()))

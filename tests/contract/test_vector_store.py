@@ -54,7 +54,7 @@ async def store(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
                 made = QdrantVectors(client, "agentmesh", "Some/Model-v1", DIMENSION)
         assert not await made.exists()
         with pytest.raises(Unavailable):
-            await made.search(Place(ADA, Kind.INTERACTION), unit(0), 1)
+            await (await made.at(Place(ADA, Kind.INTERACTION)))(unit(0), 1)
         await made.reset()
         yield made
 
@@ -96,7 +96,7 @@ async def test_the_most_alike_comes_first_with_its_cosine(store: VectorStore) ->
         point(turn("int_near"), unit(0, towards=1, by=0.6)),
         point(turn("int_same"), unit(0)),
     )
-    found = await store.search(TURNS, unit(0), 2)
+    found = await (await store.at(TURNS))(unit(0), 2)
     assert list(found) == ["int_same", "int_near"]
     assert found["int_same"] == pytest.approx(1.0, abs=2e-3)
     assert found["int_near"] == pytest.approx(0.8, abs=2e-3)
@@ -106,7 +106,7 @@ async def test_a_source_counts_once_by_its_best_piece(store: VectorStore) -> Non
     long = turn("int_long")
     await put(store, point(long, unit(3), 0), point(long, unit(0), 1), point(long, unit(0, towards=1, by=0.1), 2))
     await put(store, point(turn("int_short"), unit(0, towards=1, by=0.6)))
-    found = await store.search(TURNS, unit(0), 2)
+    found = await (await store.at(TURNS))(unit(0), 2)
     assert list(found) == ["int_long", "int_short"]
     assert found["int_long"] == pytest.approx(1.0, abs=2e-3)
 
@@ -114,16 +114,16 @@ async def test_a_source_counts_once_by_its_best_piece(store: VectorStore) -> Non
 async def test_replacing_leaves_nothing_of_what_was(store: VectorStore) -> None:
     await put(store, point(turn("int_a"), unit(0), 0), point(turn("int_a"), unit(1), 1))
     await put(store, point(turn("int_a"), unit(2)))
-    assert (await store.search(TURNS, unit(1), 5)) == {"int_a": pytest.approx(0, abs=2e-3)}
-    assert (await store.search(TURNS, unit(2), 5)) == {"int_a": pytest.approx(1, abs=2e-3)}
+    assert (await (await store.at(TURNS))(unit(1), 5)) == {"int_a": pytest.approx(0, abs=2e-3)}
+    assert (await (await store.at(TURNS))(unit(2), 5)) == {"int_a": pytest.approx(1, abs=2e-3)}
     await store.replace([turn("int_a"), turn("int_never_was")], [])
-    assert await store.search(TURNS, unit(2), 5) == {}
+    assert await (await store.at(TURNS))(unit(2), 5) == {}
 
 
 async def test_writing_twice_is_writing_once(store: VectorStore) -> None:
     for _ in range(2):
         await put(store, point(turn("int_a"), unit(0)))
-    assert len(await store.search(TURNS, unit(0), 5)) == 1
+    assert len(await (await store.at(TURNS))(unit(0), 5)) == 1
 
 
 async def test_owners_kinds_and_sessions_never_meet(store: VectorStore) -> None:
@@ -135,30 +135,32 @@ async def test_owners_kinds_and_sessions_never_meet(store: VectorStore) -> None:
         point(turn("int_rivals", OTHER), unit(0), session="one"),
         point(turn("fact_mine", ADA, Kind.FACT), unit(0)),
     )
-    assert set(await store.search(TURNS, unit(0), 10)) == {"int_mine", "int_also_mine"}
+    assert set(await (await store.at(TURNS))(unit(0), 10)) == {"int_mine", "int_also_mine"}
     await put(store, point(turn("int_mine", BOB), unit(1)), point(turn("int_mine", ADA, Kind.FACT), unit(1)))
-    assert (await store.search(TURNS, unit(0), 10))["int_mine"] == pytest.approx(1.0, abs=2e-3), "ids are an owner's"
+    assert (await (await store.at(TURNS))(unit(0), 10))["int_mine"] == pytest.approx(1.0, abs=2e-3), (
+        "ids are an owner's"
+    )
     await store.replace([turn("int_mine", BOB), turn("int_mine", ADA, Kind.FACT)], [])
-    assert set(await store.search(TURNS, unit(0), 10)) == {"int_mine", "int_also_mine"}
-    assert set(await store.search(Place(ADA, Kind.INTERACTION, "one"), unit(0), 10)) == {"int_mine"}
-    assert set(await store.search(Place(ADA, Kind.FACT), unit(0), 10)) == {"fact_mine"}
-    assert set(await store.search(Place(BOB, Kind.INTERACTION), unit(0), 10)) == {"int_bobs"}
-    assert set(await store.search(Place(OTHER, Kind.INTERACTION), unit(0), 10)) == {"int_rivals"}
-    assert await store.search(Place(Owner("acme", "nobody"), Kind.INTERACTION), unit(0), 10) == {}
+    assert set(await (await store.at(TURNS))(unit(0), 10)) == {"int_mine", "int_also_mine"}
+    assert set(await (await store.at(Place(ADA, Kind.INTERACTION, "one")))(unit(0), 10)) == {"int_mine"}
+    assert set(await (await store.at(Place(ADA, Kind.FACT)))(unit(0), 10)) == {"fact_mine"}
+    assert set(await (await store.at(Place(BOB, Kind.INTERACTION)))(unit(0), 10)) == {"int_bobs"}
+    assert set(await (await store.at(Place(OTHER, Kind.INTERACTION)))(unit(0), 10)) == {"int_rivals"}
+    assert await (await store.at(Place(Owner("acme", "nobody"), Kind.INTERACTION)))(unit(0), 10) == {}
 
 
 @pytest.mark.parametrize("name", ["a' OR '1'='1", 'x"y', "ünï:çødé", "*", "a\nb", "{}", "%"])
 async def test_names_are_data(store: VectorStore, name: str) -> None:
     owner = Owner(name, name)
     await put(store, point(turn("int_a", owner), unit(0)), point(turn("int_b"), unit(0)))
-    assert set(await store.search(Place(owner, Kind.INTERACTION), unit(0), 10)) == {"int_a"}
-    assert set(await store.search(TURNS, unit(0), 10)) == {"int_b"}
+    assert set(await (await store.at(Place(owner, Kind.INTERACTION)))(unit(0), 10)) == {"int_a"}
+    assert set(await (await store.at(TURNS))(unit(0), 10)) == {"int_b"}
 
 
 async def test_resetting_empties_it(store: VectorStore) -> None:
     await put(store, point(turn("int_a"), unit(0)))
     await store.reset()
-    assert await store.search(TURNS, unit(0), 5) == {}
+    assert await (await store.at(TURNS))(unit(0), 5) == {}
 
 
 async def test_dropping_lets_it_be_gone(store: VectorStore) -> None:
@@ -169,9 +171,9 @@ async def test_dropping_lets_it_be_gone(store: VectorStore) -> None:
     with pytest.raises(Unavailable):
         await put(store, point(turn("int_a"), unit(0)))
     with pytest.raises(Unavailable):
-        await store.search(TURNS, unit(0), 5)
+        await (await store.at(TURNS))(unit(0), 5)
     await store.reset()
-    assert await store.search(TURNS, unit(0), 5) == {}
+    assert await (await store.at(TURNS))(unit(0), 5) == {}
 
 
 async def test_nothing_is_left_out_among_many(store: VectorStore) -> None:
@@ -189,7 +191,7 @@ async def test_nothing_is_left_out_among_many(store: VectorStore) -> None:
     for _ in range(10):
         asked = any_vector()
         nearest = sorted(mine, key=lambda name: -sum(a * b for a, b in zip(asked, mine[name], strict=True)))
-        found = await store.search(TURNS, asked, 10)
+        found = await (await store.at(TURNS))(asked, 10)
         assert len(set(found) & set(nearest[:10])) >= 9, "at most one may differ by rounding"
 
 
@@ -205,7 +207,7 @@ async def test_an_approximate_index_that_somebody_adds_costs_no_recall(pool: Poo
     ]
     await pool.execute(f"CREATE INDEX ON {table} USING hnsw (embedding halfvec_ip_ops)")
     await pool.execute(f"ANALYZE {table}")
-    found = await store.search(TURNS, unit(0), 50)
+    found = await (await store.at(TURNS))(unit(0), 50)
     assert len(found) == 50
 
 
@@ -215,8 +217,8 @@ async def test_the_index_of_another_model_is_another(pool: Pool) -> None:
     await put(old, point(turn("int_a"), unit(0)))
     assert not await new.exists()
     await new.reset()
-    assert await new.search(TURNS, [1, 0, 0, 0], 5) == {}
-    assert list(await old.search(TURNS, unit(0), 5)) == ["int_a"]
+    assert await (await new.at(TURNS))([1, 0, 0, 0], 5) == {}
+    assert list(await (await old.at(TURNS))(unit(0), 5)) == ["int_a"]
     await old.drop()
     assert await new.exists()
 
@@ -256,4 +258,4 @@ async def test_what_is_an_owners_can_be_counted_and_forgotten(store: VectorStore
     await store.forget(ADA)
     await store.forget(ADA)
     assert [await store.count(owner) for owner in (ADA, BOB, OTHER)] == [0, 1, 1]
-    assert await store.search(TURNS, unit(0), 10) == {}
+    assert await (await store.at(TURNS))(unit(0), 10) == {}

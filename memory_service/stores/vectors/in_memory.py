@@ -1,9 +1,10 @@
 """A vector index in this process: for tests, and the plainest statement of what an index does."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from memory_service.domain.model import Owner, Place, Source
-from memory_service.domain.vectors import Point
+from memory_service.domain.vectors import Nearest, Point
 from meshkit.errors import Unavailable
 
 __all__ = ["InMemoryVectors"]
@@ -36,8 +37,11 @@ class InMemoryVectors:
         for point in points:
             held.setdefault(point.source, []).append(point)
 
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
-        """Compare with every point of the place."""
+    async def at(self, place: Place) -> Nearest:
+        """Return what compares a vector with every point of the place."""
+        return partial(self._nearest, place)
+
+    async def _nearest(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
         likeness = {
             source.id: max(_cosine(point.vector, vector) for point in points)
             for source, points in self._held().items()

@@ -3,12 +3,15 @@
 Owns their form in memory and how they are read from Postgres. What `mirror` promises, they keep: they are as the rows.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from memory_service.domain.model import Place
 
 __all__ = ["KEPT_ROWS", "NEW_ROWS", "VectorShard"]
 
@@ -113,8 +116,11 @@ class VectorShard:
             pieces,
         )
 
-    def best(self, vector: Sequence[float], session: str, limit: int) -> dict[str, float]:
-        """Return the sources whose best piece is most alike, with its cosine, best first; of one session if set."""
+    async def nearest(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
+        """Compare with all pieces, or with those of the place's session; see `domain.vectors.Nearest`."""
+        return await asyncio.to_thread(self._nearest, place.session, vector, limit)
+
+    def _nearest(self, session: str, vector: Sequence[float], limit: int) -> dict[str, float]:
         likeness = self.vectors @ np.asarray(vector, dtype=np.float32)
         if session:
             likeness[[number for number, each in enumerate(self.sessions) if each != session]] = -np.inf

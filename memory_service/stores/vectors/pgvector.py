@@ -7,16 +7,16 @@ Postgres. An approximate index over all owners would lose recall here: the plann
 The query is written so that even a table that has one is searched exactly.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import asyncpg
 
 from memory_service.domain.model import Owner, Place, Source
-from memory_service.domain.vectors import Point
+from memory_service.domain.vectors import Nearest, Point
 from memory_service.stores.mirror import Mirror
 from memory_service.stores.vectors.kept import KEPT_ROWS, NEW_ROWS, VectorShard
 from meshkit.config import ConfigError
@@ -137,13 +137,14 @@ class PgVectors:
                 await connection.execute(_DELETE.format(table=self._table), *_turned(gone, 4))
                 await connection.execute(_INSERT.format(table=self._table), *_turned(new, 7))
 
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
-        """Compare with every vector of the place."""
-        owner = place.owner
+    async def at(self, place: Place) -> Nearest:
+        """Return what compares a vector with all of the place, as they are now."""
         with _index_errors():
             shard = await self._kept.of(place)
-        if not shard.overflown:
-            return await asyncio.to_thread(shard.best, vector, place.session, limit)
+        return partial(self._nearest_in_postgres if shard.overflown else shard.nearest, place)
+
+    async def _nearest_in_postgres(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
+        owner = place.owner
         with _index_errors(), driver_errors():
             rows = await self._callers.fetch(
                 _SEARCH.format(table=self._table), owner.tenant, owner.user, place.kind, place.session,

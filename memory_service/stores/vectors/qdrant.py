@@ -10,6 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import grpc
 from qdrant_client import AsyncQdrantClient, models
@@ -17,7 +18,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException
 
 from memory_service.domain.model import Owner, Place, Source
-from memory_service.domain.vectors import Point
+from memory_service.domain.vectors import Nearest, Point
 from meshkit.errors import Unavailable
 
 __all__ = ["QdrantVectors", "connect_qdrant"]
@@ -85,8 +86,11 @@ class QdrantVectors:
                 await self._client.upsert(self._collection, new, wait=True)
             await self._client.delete(self._collection, models.FilterSelector(filter=ids), wait=True)
 
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
-        """Find the sources whose best piece is most alike."""
+    async def at(self, place: Place) -> Nearest:
+        """Return what asks the engine."""
+        return partial(self._nearest, place)
+
+    async def _nearest(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
         with _driver_errors():
             found = await self._client.query_points_groups(
                 self._collection,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from memory_service.domain.model import Place, Source
-from memory_service.domain.vectors import Point, VectorStore
+from memory_service.domain.vectors import Nearest, Point, VectorStore
 from meshkit.errors import Unavailable
 from tests.integration.memory.conftest import Mesh
 
@@ -46,9 +46,9 @@ class Faulty:
         await self._suffer()
         await self._inner.replace(sources, points)
 
-    async def search(self, place: Place, vector: Sequence[float], limit: int) -> dict[str, float]:
+    async def at(self, place: Place) -> Nearest:
         await self._suffer()
-        return await self._inner.search(place, vector, limit)
+        return await self._inner.at(place)
 
 
 async def faulty(mesh: Mesh) -> tuple[Any, Faulty]:

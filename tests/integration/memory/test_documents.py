@@ -132,7 +132,7 @@ async def test_deleting_leaves_nothing(mesh: Mesh, tenant: str, database: "async
 
     async def indexed() -> dict[str, float]:
         with use(CallContext(tenant, "ada")):
-            return await indexes[0].search(place, likeness, 100)
+            return await (await indexes[0].at(place))(likeness, 100)
 
     await until(indexed, lambda found: len(found) == made.passages)
     await ada.documents.DeleteDocument(DeleteDocumentRequest(document=made.id))

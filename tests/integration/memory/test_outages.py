@@ -88,7 +88,7 @@ async def test_a_document_that_goes_while_the_index_is_down_is_forgotten_when_it
 
     async def indexed() -> set[str]:
         with use(CallContext(tenant, "ada")):
-            return set(await index.search(Place(Owner(tenant, "ada"), Kind.DOCUMENT), vector, 10))
+            return set(await (await index.at(Place(Owner(tenant, "ada"), Kind.DOCUMENT)))(vector, 10))
 
     await until(indexed, lambda found: found == {f"{new.id}#1"}, seconds=20)
 

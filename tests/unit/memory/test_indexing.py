@@ -39,7 +39,7 @@ class Rows:
 
 
 async def likeness(vectors: InMemoryVectors, text: str) -> float:
-    found = await vectors.search(Place(ADA, Kind.FACT), encode_hashed([text])[0], 1)
+    found = await (await vectors.at(Place(ADA, Kind.FACT)))(encode_hashed([text])[0], 1)
     return found.get("fact_1", 0.0)
 
 
