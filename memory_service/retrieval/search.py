@@ -81,16 +81,16 @@ class HybridSearch:
         text = query.encode()[:_QUERY_BYTES].decode(errors="ignore")
         shards = await asyncio.gather(*(self._words.of(place) for place in places))
         question = Question.of(text, {speaker for shard in shards for speaker in shard.speakers})
+        filled = [place for place, shard in zip(places, shards, strict=True) if shard.rows]
         # The question is embedded while its words are compared.
         meanings, by_words = await asyncio.gather(
-            self._meaning(question, places),
+            self._meaning(question, filled),
             asyncio.to_thread(lambda: [_by_words(question, *each) for each in zip(places, shards, strict=True)]),
         )
-        by_place: Sequence[Meaning | None] = meanings or [None] * len(places)
         ranked = await asyncio.gather(
             *(
-                self._rank(question, place, shard, words, meaning)
-                for place, shard, words, meaning in zip(places, shards, by_words, by_place, strict=True)
+                self._rank(question, place, shard, words, (meanings or {}).get(place))
+                for place, shard, words in zip(places, shards, by_words, strict=True)
             )
         )
         return Found(ranked, degraded=meanings is None)
@@ -108,8 +108,10 @@ class HybridSearch:
             pool = pool.read(meaning.reading, await self._tokens.load(place.owner, pool.sources))
         return pool.ranked(self._weights)
 
-    async def _meaning(self, question: Question, places: Sequence[Place]) -> list[Meaning] | None:
+    async def _meaning(self, question: Question, places: Sequence[Place]) -> Mapping[Place, Meaning] | None:
         """Return what each place has that means the same; None if that is not known in time."""
+        if not places:
+            return {}
         # Turns say who spoke, so they are asked without the names; facts and passages are about people.
         asked = [question.bare if place.kind is Kind.INTERACTION else question.text for place in places]
 
@@ -133,7 +135,7 @@ class HybridSearch:
             self._by_words_only = True
             return None
         self._by_words_only = False
-        return [Meaning(nearest, reading) for nearest in found]
+        return {place: Meaning(nearest, reading) for place, nearest in zip(places, found, strict=True)}
 
 
 def _by_words(question: Question, place: Place, shard: WordShard) -> ByWords | None:
