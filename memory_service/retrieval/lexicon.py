@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 )
-_PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
+_PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _MAX_TERM = 40  # characters of one word; longer ones are keys or noise, and their beginning tells them apart
 _MAX_COUNT = 65_535

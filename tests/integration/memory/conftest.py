@@ -5,6 +5,7 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from agentmesh.memory.v1.interaction_service_pb2 import StoreInteractionRequest
 from agentmesh.memory.v1.memory_service_pb2 import PutFactRequest
 
 from memory_service.config import Config
+from memory_service.retrieval.search import HybridSearch
 from memory_service.server import build
 from meshkit.auth.issuer import INTERNAL_ISSUER, TokenIssuer, create_keys
 from meshkit.rpc.channel import open_channel
@@ -118,6 +120,12 @@ class Mesh:
         address = server if isinstance(server, str) else server.address
         channel = open_channel(address, {}, credentials=lambda: token)
         return Client(await self._stack.enter_async_context(channel))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches wait for meaning: what is tested is that there is no gap, not how busy the machine is."""
+    monkeypatch.setattr("memory_service.server.HybridSearch", partial(HybridSearch, patience=20.0))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from tests.fakes.embedding_server import EmbeddingServer, embedding_server
 from tests.integration.memory.conftest import Client, Mesh, until
 from tests.integration.memory.indexes import Database, in_use, rows_are_indexed, settled, tables
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 OFFLINE = f"pgvector/{MODEL}/384"
 TURNS = 60
 

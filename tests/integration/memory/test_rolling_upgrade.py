@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from memory_service.adapters.embedding.minilm import MODEL
 from meshkit.sql.migrations import migrate, read_migrations
 from meshkit.sql.pool import open_pool
@@ -14,6 +16,7 @@ PROCESSES = 4
 LONGEST_SECONDS = 2.0
 
 
+@pytest.mark.usefixtures("patient")
 async def test_the_version_before_works_on_while_the_schema_changes_and_afterwards(
     mesh: Mesh, tenant: str, database: Database
 ) -> None:

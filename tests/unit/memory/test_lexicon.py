@@ -16,6 +16,9 @@ def test_words_are_stems_without_stop_words() -> None:
     assert terms("ミ") == ["ミ"]
     assert terms("naïve café") == ["naïv", "café"]
     assert terms("...") == []
+    assert terms("ERR_CONN_RESET in user-1_000197") == ["err", "conn", "reset", "user", "1", "000197"], (
+        "names are found by their parts, as the model reads them"
+    )
 
 
 def test_bm25_is_its_formula_over_every_turn() -> None:
