@@ -81,28 +81,27 @@ class HybridSearch:
         text = query.encode()[:_QUERY_BYTES].decode(errors="ignore")
         shards = await asyncio.gather(*(self._words.of(place) for place in places))
         question = Question.of(text, {speaker for shard in shards for speaker in shard.speakers})
-        filled = [place for place, shard in zip(places, shards, strict=True) if shard.rows]
+        filled = {place: shard for place, shard in zip(places, shards, strict=True) if shard.rows}
         # The question is embedded while its words are compared.
         meanings, by_words = await asyncio.gather(
-            self._meaning(question, filled),
-            asyncio.to_thread(lambda: [_by_words(question, *each) for each in zip(places, shards, strict=True)]),
+            self._meaning(question, list(filled)), _turns_by_words(question, filled)
         )
         ranked = await asyncio.gather(
             *(
-                self._rank(question, place, shard, words, (meanings or {}).get(place))
-                for place, shard, words in zip(places, shards, by_words, strict=True)
+                self._rank(question, place, shard, by_words.get(place), (meanings or {}).get(place))
+                for place, shard in filled.items()
             )
         )
-        return Found(ranked, degraded=meanings is None)
+        found = dict(zip(filled, ranked, strict=True))
+        return Found([found.get(place, []) for place in places], degraded=meanings is None)
 
     async def _rank(
         self, question: Question, place: Place, shard: WordShard, words: ByWords | None, meaning: Meaning | None
     ) -> Sequence[tuple[str, float]]:
-        if not shard.rows:
-            return []
+        nearest = meaning.nearest if meaning else None
         if words is None:
-            return rank_alone(question, shard, meaning.nearest if meaning else None, place.session)
-        pool = Pool.drawn(words, meaning.nearest if meaning else None, place.session)
+            return rank_alone(question, shard, nearest, place.session)
+        pool = Pool.drawn(words, nearest, place.session)
         if meaning and meaning.reading:
             pool = pool.leaders(self._weights)
             pool = pool.read(meaning.reading, await self._tokens.load(place.owner, pool.sources))
@@ -138,5 +137,9 @@ class HybridSearch:
         return {place: Meaning(nearest, reading) for place, nearest in zip(places, found, strict=True)}
 
 
-def _by_words(question: Question, place: Place, shard: WordShard) -> ByWords | None:
-    return ByWords.of(question, shard) if place.kind is Kind.INTERACTION and shard.rows else None
+async def _turns_by_words(question: Question, shards: Mapping[Place, WordShard]) -> Mapping[Place, ByWords]:
+    return {
+        place: await asyncio.to_thread(ByWords.of, question, shard)
+        for place, shard in shards.items()
+        if place.kind is Kind.INTERACTION
+    }
